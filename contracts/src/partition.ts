@@ -1,0 +1,10 @@
+import { createHash } from 'node:crypto';
+import type { UserId } from './ids.js';
+
+/** How many partitions there are. Workers own sets of them; the number itself never changes. */
+export const PARTITIONS = 64;
+
+/** Partition of a person: the first four bytes of SHA-256 of the pseudonym, big-endian, modulo {@link PARTITIONS}. */
+export function partitionOf(user: UserId): number {
+  return createHash('sha256').update(user, 'utf8').digest().readUInt32BE(0) % PARTITIONS;
+}

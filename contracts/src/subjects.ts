@@ -1,0 +1,87 @@
+import { tenantOf, type UserId } from './ids.js';
+import { partitionOf } from './partition.js';
+import { type Category, ownerOf } from './streams.js';
+
+/** JetStream stream of the relayed events. */
+export const EVENTS_STREAM = 'OO_EVENTS';
+/** JetStream stream of the recommender's proposals. */
+export const PROPOSALS_STREAM = 'OO_PROPOSALS';
+export const EVENTS_SUBJECTS = 'oo.evt.>';
+export const PROPOSALS_SUBJECTS = 'oo.proposal.>';
+
+/** Headers of a relayed event, beside `Nats-Msg-Id`. Both values are decimal numbers. */
+export const HEADER_POSITION = 'Oo-Position';
+export const HEADER_REVISION = 'Oo-Revision';
+
+/**
+ * `oo.evt.PARTITION.TENANT.USER.CATEGORY.TYPE`; for a stream that is nobody's, `oo.evt.all.-.-.CATEGORY.TYPE`.
+ * Undefined where the stream is not one of oO's.
+ */
+export function eventSubject(stream: string, type: string): string | undefined {
+  const owner = ownerOf(stream);
+  if (owner === undefined) return undefined;
+  if (owner.userId === undefined) return `oo.evt.all.-.-.${owner.category}.${type}`;
+  return `oo.evt.${personTokens(owner.userId)}.${owner.category}.${type}`;
+}
+
+/** Filter for the relayed events of some categories, over all people. */
+export function eventFilter(category: Category): string {
+  return `oo.evt.*.*.*.${category}.>`;
+}
+
+/** `oo.proposal.PARTITION.TENANT.USER` */
+export function proposalSubject(user: UserId): string {
+  return `oo.proposal.${personTokens(user)}`;
+}
+
+/** Services that take commands, and the names of the commands. */
+export const COMMANDS = {
+  signals: ['RecordSignal'],
+  tips: ['ShowTip', 'AnswerTip', 'CloseDecision'],
+  profile: ['RegisterUser', 'ChangePreferences', 'GrantConsent', 'WithdrawConsent'],
+} as const;
+export type CommandService = keyof typeof COMMANDS;
+export type CommandName = (typeof COMMANDS)[CommandService][number];
+
+/** `oo.cmd.SERVICE.COMMAND.PARTITION` */
+export function commandSubject(command: CommandName, user: UserId): string {
+  return `oo.cmd.${serviceOf(command)}.${command}.${partitionOf(user)}`;
+}
+
+/** What a handler of the command listens to. */
+export function commandPattern(command: CommandName): string {
+  return `oo.cmd.${serviceOf(command)}.${command}.*`;
+}
+
+function serviceOf(command: CommandName): CommandService {
+  for (const service of Object.keys(COMMANDS) as CommandService[]) {
+    if (COMMANDS[service].some((name) => name === command)) return service;
+  }
+  throw new RangeError(`no service takes ${command}`);
+}
+
+/**
+ * Request/reply subjects of questions. `history.read` gives recorded events out of the store,
+ * `SERVICE.progress` how far a worker is (and waits until it is there), `SERVICE.health` its health.
+ */
+export const QUERIES = {
+  historyRead: 'oo.qry.history.read',
+  historyHead: 'oo.qry.history.head',
+  candidates: 'oo.qry.integrations.candidates',
+  text: 'oo.qry.integrations.text',
+  /** `{afterPosition, timeoutMs}` → `{position, settled}`: answered once the worker has handled everything up to there. */
+  progress: (worker: string) => `oo.qry.progress.${worker}`,
+  recommend: 'oo.qry.recommender.recommend',
+} as const;
+
+/** A hint, not a fact: a person's row in a read model has changed. */
+export function changedSubject(readModel: string, user: UserId): string {
+  return `oo.changed.${readModel}.${partitionOf(user)}.${user}`;
+}
+
+/** Steers the clock of a demo or a test; heard only by processes started with `OO_CLOCK=steered`. */
+export const CLOCK_SUBJECT = 'oo.clock';
+
+function personTokens(user: UserId): string {
+  return `${partitionOf(user)}.${tenantOf(user)}.${user}`;
+}

@@ -1,0 +1,13 @@
+import { defineConfig } from 'vitest/config';
+
+// Tests import the sources of the other packages, not their build, through the `@oo/source` condition.
+export default defineConfig({
+  resolve: { conditions: ['@oo/source', 'node', 'import', 'default'] },
+  ssr: { resolve: { conditions: ['@oo/source', 'node', 'import', 'default'] } },
+  test: {
+    include: ['**/src/**/*.spec.ts', '**/src/**/*.spec.tsx'],
+    passWithNoTests: false,
+    testTimeout: 30_000,
+    hookTimeout: 60_000,
+  },
+});
