@@ -1,1 +1,10 @@
-export {};
+export * from './eventstore.js';
+export * from './nats.js';
+export * from './orphans.js';
+export * from './ports.js';
+export * from './postgres.js';
+export * from './process-identity.js';
+export * from './run-file.js';
+export * from './secrets.js';
+export * from './supervisor.js';
+export * from './toolchain-file.js';
