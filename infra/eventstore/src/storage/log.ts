@@ -1,0 +1,620 @@
+import { randomUUID } from 'node:crypto';
+import * as path from 'node:path';
+import { crc32 } from 'node:zlib';
+import type { FileHandle, Files } from './files.js';
+import {
+  FORMAT_VERSION,
+  manifestExists,
+  readManifest,
+  type SegmentEntry,
+  writeManifest,
+} from './manifest.js';
+import { checkRecord, MIN_RECORD_SIZE, RecordView } from './record.js';
+import {
+  addToIndex,
+  type Damage,
+  DamagedLog,
+  describeDamage,
+  openIndex,
+  SEGMENT_HEADER_SIZE,
+  Segment,
+  scanSegment,
+  segmentHeader,
+  writeIndex,
+} from './segment.js';
+import { OpenIndex } from './segment-index.js';
+
+export interface LogOptions {
+  readonly files: Files;
+  readonly directory: string;
+  /** A segment is sealed when it has grown to this many bytes, or this many records. */
+  readonly segmentSize: number;
+  readonly segmentRecords: number;
+  readonly report: (message: string) => void;
+}
+
+type Done = (error?: Error) => void;
+
+/** What is written and synced together. */
+interface Batch {
+  /** Position of its first byte. */
+  readonly position: number;
+  readonly newSegment: boolean;
+  buffer: Buffer;
+  length: number;
+  readonly waiting: Done[];
+}
+
+/** The disk refused; nothing of the append is in the log. */
+export class StorageFailure extends Error {}
+
+const FIRST_BATCH = 256 * 1024;
+
+/**
+ * The log: numbered segment files, of which the last is written. Appends are gathered while the disk is busy with the
+ * batch before, written in one piece and synced; only then are they readable and their callbacks called, in order.
+ */
+export class Log {
+  private readonly batches: Batch[] = [];
+  private inFlight: Batch | undefined;
+  private spare: Buffer | undefined;
+  private flushing = false;
+  private scheduled = false;
+  private closed = false;
+  private broken: Error | undefined;
+  private healing: Promise<void> | undefined;
+  private recordsInActive = 0;
+  private mark: FileHandle;
+  /** Seals that run beside the writing. */
+  private readonly sealing = new Set<Promise<void>>();
+  /** Position after the last durable record. */
+  committed: number;
+  /** Called with every record once it is durable, in order, before the callbacks of its append. */
+  onCommitted: (record: RecordView) => void = () => {};
+  onBatch: () => void = () => {};
+  /** Called when appends that were taken are dropped, before their callbacks. */
+  onDropped: () => void = () => {};
+  readonly cut: { position: number; bytes: number; records: number } | undefined;
+
+  private constructor(
+    private readonly options: LogOptions,
+    readonly id: string,
+    public segments: Segment[],
+    mark: FileHandle,
+    cut: { position: number; bytes: number; records: number } | undefined,
+  ) {
+    this.mark = mark;
+    this.cut = cut;
+    this.committed = this.active.end;
+    this.recordsInActive = this.active.open?.count ?? 0;
+  }
+
+  /** Opens the log in a directory, creating it if there is none. @throws DamagedLog */
+  static async open(options: LogOptions): Promise<Log> {
+    const { files, directory } = options;
+    files.makeDirectory(directory);
+    let id: string;
+    let entries: readonly SegmentEntry[];
+    if (manifestExists(files, directory)) {
+      const manifest = readManifest(files, directory);
+      id = manifest.id;
+      entries = manifest.segments;
+    } else {
+      if (files.list(directory).some((name) => name.endsWith('.log'))) {
+        throw new Error(
+          `${directory} holds segments and no manifest.json; restore the manifest from a backup, or move the segments away`,
+        );
+      }
+      id = randomUUID();
+      const entry = { number: 0, base: 0, file: segmentFile(0) };
+      const handle = files.open(path.join(directory, entry.file), 'create');
+      handle.write(segmentHeader(0), 0);
+      await handle.datasync();
+      handle.close();
+      await writeManifest(files, directory, { format: FORMAT_VERSION, id, segments: [entry] });
+      entries = [entry];
+    }
+    removeStrays(files, directory, entries, options.report);
+    const mark = openMark(files, directory);
+    const synced = readMark(mark);
+    const segments: Segment[] = [];
+    let cut: Log['cut'];
+    for (const entry of entries) {
+      const file = path.join(directory, entry.file);
+      if (!files.exists(file)) throw new DamagedLog([missing(entry)]);
+      const handle = files.open(file, 'write');
+      const header = Buffer.alloc(SEGMENT_HEADER_SIZE);
+      if (handle.read(header, 0) < SEGMENT_HEADER_SIZE || !header.equals(segmentHeader(entry.base))) {
+        throw new DamagedLog([
+          {
+            file: entry.file,
+            position: entry.base,
+            fault: 'segment header',
+            stream: undefined,
+            revision: undefined,
+          },
+        ]);
+      }
+      const segment = new Segment(
+        entry.number,
+        entry.base,
+        entry.end ?? entry.base + SEGMENT_HEADER_SIZE,
+        entry.file,
+        entry.compacted === true,
+        handle,
+      );
+      segments.push(segment);
+      if (entry.end === undefined) {
+        cut = await recoverActive(segment, synced, options);
+      } else {
+        if (!segment.compacted && handle.size() < entry.end - entry.base) {
+          throw new DamagedLog([
+            {
+              file: entry.file,
+              position: entry.base + handle.size(),
+              fault: 'file too short',
+              stream: undefined,
+              revision: undefined,
+            },
+          ]);
+        }
+        await openIndex(files, directory, segment, options.report);
+      }
+    }
+    const last = segments[segments.length - 1];
+    if (last === undefined || last.open === undefined)
+      throw new Error('the manifest names no segment to write to');
+    return new Log(options, id, segments, mark, cut);
+  }
+
+  get active(): Segment {
+    const last = this.segments[this.segments.length - 1];
+    if (last === undefined) throw new Error('a log has at least one segment');
+    return last;
+  }
+
+  /** Why appends are refused at the moment, if they are. */
+  get failure(): Error | undefined {
+    return this.broken;
+  }
+
+  /** The batch that takes the next append of `size` bytes and `records` records. */
+  private batchFor(size: number, records: number): Batch {
+    let batch = this.batches[this.batches.length - 1];
+    const next = batch ?? this.inFlight;
+    const position = next === undefined ? this.committed : next.position + next.length;
+    const base = next === undefined ? this.active.base : this.writeBase;
+    if (batch === undefined) this.writeBase = base;
+    const full =
+      position - base > SEGMENT_HEADER_SIZE &&
+      (position - base + size > this.options.segmentSize ||
+        this.recordsInActive + records > this.options.segmentRecords);
+    if (batch === undefined || full) {
+      if (full) {
+        this.writeBase = position;
+        this.recordsInActive = 0;
+      }
+      batch = {
+        position: full ? position + SEGMENT_HEADER_SIZE : position,
+        newSegment: full,
+        buffer: this.spare ?? Buffer.allocUnsafeSlow(FIRST_BATCH),
+        length: 0,
+        waiting: [],
+      };
+      this.spare = undefined;
+      this.batches.push(batch);
+    }
+    this.recordsInActive += records;
+    if (batch.length + size > batch.buffer.length) {
+      const grown = Buffer.allocUnsafeSlow(Math.max(batch.buffer.length * 2, batch.length + size));
+      batch.buffer.copy(grown, 0, 0, batch.length);
+      batch.buffer = grown;
+    }
+    return batch;
+  }
+
+  /** Base of the segment that the newest batch will be in. */
+  private writeBase = 0;
+
+  /**
+   * Takes an append of `size` bytes. `write` puts the records into the buffer at the offset; the first one is at the
+   * given position. `done` is called when it is durable, or with a `StorageFailure`.
+   */
+  append(
+    size: number,
+    records: number,
+    write: (target: Buffer, offset: number, position: number) => void,
+    done: Done,
+  ): void {
+    if (this.closed) return done(new StorageFailure('the server is shutting down'));
+    if (this.broken !== undefined) {
+      this.heal();
+      return done(new StorageFailure(`the log cannot be written: ${this.broken.message}`));
+    }
+    const batch = this.batchFor(size, records);
+    write(batch.buffer, batch.length, batch.position + batch.length);
+    batch.length += size;
+    batch.waiting.push(done);
+    this.schedule();
+  }
+
+  /** Calls back when everything appended so far is durable. */
+  afterPending(done: Done): void {
+    const batch = this.batches[this.batches.length - 1] ?? this.inFlight;
+    if (batch === undefined) done();
+    else batch.waiting.push(done);
+  }
+
+  private schedule(): void {
+    if (this.flushing || this.scheduled) return;
+    this.scheduled = true;
+    setImmediate(() => {
+      this.scheduled = false;
+      if (!this.flushing) void this.flush();
+    });
+  }
+
+  private async flush(): Promise<void> {
+    this.flushing = true;
+    try {
+      for (let batch = this.batches.shift(); batch !== undefined; batch = this.batches.shift()) {
+        this.inFlight = batch;
+        if (batch.newSegment) await this.roll(batch.position - SEGMENT_HEADER_SIZE);
+        const bytes = batch.buffer.subarray(0, batch.length);
+        const place = batch.position - this.active.base;
+        try {
+          this.active.handle.write(bytes, place);
+        } catch (error) {
+          // Nothing was synced, so cutting the piece off again is enough.
+          this.active.handle.truncate(this.committed - this.active.base);
+          this.dropAll(asError(error), batch);
+          continue;
+        }
+        await this.active.handle.datasync();
+        this.commit(batch);
+      }
+    } catch (error) {
+      this.broken = asError(error);
+      this.dropAll(this.broken, this.inFlight);
+      this.options.report(
+        `writing the log failed: ${this.broken.message}; appends are refused until it can be written`,
+      );
+    } finally {
+      this.inFlight = undefined;
+      this.flushing = false;
+    }
+    if (this.batches.length > 0) this.schedule();
+  }
+
+  private commit(batch: Batch): void {
+    const open = this.active.open;
+    let offset = 0;
+    this.committed = batch.position + batch.length;
+    this.active.end = this.committed;
+    writeMark(this.mark, this.committed);
+    this.inFlight = undefined;
+    while (offset < batch.length) {
+      const record = new RecordView(batch.buffer, offset, batch.buffer.readUInt32LE(offset));
+      if (open !== undefined) addToIndex(open, record);
+      this.onCommitted(record);
+      offset += record.size;
+    }
+    this.onBatch();
+    for (const done of batch.waiting) done();
+    // Only a buffer of the usual size is kept; live subscribers copied what they needed while they were told.
+    if (batch.buffer.length === FIRST_BATCH) this.spare = batch.buffer;
+  }
+
+  private dropAll(error: Error, first: Batch | undefined): void {
+    const dropped = first === undefined ? [] : [first];
+    dropped.push(...this.batches.splice(0));
+    this.recordsInActive = this.active.open?.count ?? 0;
+    this.onDropped();
+    const failure = new StorageFailure(`the log cannot be written: ${error.message}`);
+    for (const batch of dropped) for (const done of batch.waiting) done(failure);
+  }
+
+  /**
+   * After a failed sync the kernel may have dropped the dirty pages and call the next sync a success, so the file is
+   * left alone: what it acknowledged is read back and checked, and writing goes on in a fresh segment.
+   */
+  private heal(): void {
+    if (this.healing !== undefined || this.closed) return;
+    this.healing = (async () => {
+      try {
+        const active = this.active;
+        const scan = scanSegment(active.handle, active.base, false, this.committed - active.base, () => {});
+        if (scan.end !== this.committed - active.base) {
+          throw new DamagedLog([
+            describeDamage(
+              active.handle,
+              active.file,
+              active.base,
+              scan.end,
+              scan.fault?.reason ?? 'beyond the end',
+            ),
+          ]);
+        }
+        active.handle.truncate(this.committed - active.base);
+        await this.roll(this.committed);
+        this.recordsInActive = 0;
+        this.broken = undefined;
+        this.options.report('the log can be written again');
+      } catch (error) {
+        this.broken = asError(error);
+      } finally {
+        this.healing = undefined;
+      }
+    })();
+  }
+
+  /** Seals the active segment at its end and starts a new one there. */
+  private async roll(base: number): Promise<void> {
+    const { files, directory } = this.options;
+    const old = this.active;
+    const number = old.number + 1;
+    const file = segmentFile(number);
+    const handle = files.open(path.join(directory, file), 'create');
+    handle.write(segmentHeader(base), 0);
+    await handle.datasync();
+    files.syncDirectory(directory);
+    const segment = new Segment(number, base, base + SEGMENT_HEADER_SIZE, file, false, handle);
+    segment.open = new OpenIndex(base);
+    const entries = this.segments.map((s) => s.entry);
+    await writeManifest(files, directory, {
+      format: FORMAT_VERSION,
+      id: this.id,
+      segments: [...entries, { number, base, file }],
+    });
+    this.segments = [...this.segments, segment];
+    this.committed = segment.end;
+    this.writeBase = base;
+    const sealing = this.seal(old);
+    this.sealing.add(sealing);
+    void sealing.finally(() => this.sealing.delete(sealing));
+  }
+
+  private async seal(segment: Segment): Promise<void> {
+    if (segment.open === undefined) return;
+    try {
+      await writeIndex(this.options.files, this.options.directory, segment, segment.open);
+      segment.open = undefined;
+    } catch (error) {
+      // The index in memory goes on serving; the file is rebuilt at the next start.
+      this.options.report(`the index of ${segment.file} could not be written: ${asError(error).message}`);
+    }
+  }
+
+  /** The segment that holds a position. */
+  segmentAt(position: number): Segment | undefined {
+    let low = 0;
+    let high = this.segments.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.segments[middle]?.base ?? 0) <= position) low = middle + 1;
+      else high = middle;
+    }
+    return this.segments[low - 1];
+  }
+
+  /** A record that was appended and is not durable yet. */
+  pending(position: number): RecordView | undefined {
+    for (const batch of this.inFlight === undefined ? this.batches : [this.inFlight, ...this.batches]) {
+      const offset = position - batch.position;
+      if (offset >= 0 && offset < batch.length) {
+        return new RecordView(batch.buffer, offset, batch.buffer.readUInt32LE(offset));
+      }
+    }
+    return undefined;
+  }
+
+  /** Where the next record will be written. */
+  get writePosition(): number {
+    const batch = this.batches[this.batches.length - 1] ?? this.inFlight;
+    return batch === undefined ? this.committed : batch.position + batch.length;
+  }
+
+  /** Writes what was appended, and closes the files. */
+  async close(): Promise<void> {
+    await new Promise<void>((resolve) => this.afterPending(() => resolve()));
+    this.closed = true;
+    await Promise.allSettled([...this.sealing, this.healing]);
+    this.mark.close();
+    for (const segment of this.segments) segment.close();
+  }
+}
+
+/** Reads records, keeping one window of the file in memory, so that neighbours cost one read. */
+export class RecordReader {
+  private buffer: Buffer = Buffer.alloc(0);
+  private segment: Segment | undefined;
+  private start = 0;
+  private length = 0;
+
+  constructor(
+    private readonly log: Log,
+    private readonly large = 256 * 1024,
+    private readonly small = 8 * 1024,
+  ) {}
+
+  /** The record at a position. @throws when what is there is not that record. */
+  at(position: number, sequential: boolean): RecordView {
+    const segment = this.log.segmentAt(position);
+    const place = segment?.placeOf(position);
+    if (segment === undefined || place === undefined) throw new Error(`no record at position ${position}`);
+    const record = this.inSegment(segment, place, sequential);
+    if (record === undefined || record.position !== position) throw this.damaged(segment, place);
+    return record;
+  }
+
+  /** The record at a place of a segment; undefined at its end. */
+  inSegment(segment: Segment, place: number, sequential: boolean): RecordView | undefined {
+    const end = segment.compacted ? Number.POSITIVE_INFINITY : segment.end - segment.base;
+    if (place >= end) return undefined;
+    let size = this.inWindow(segment, place);
+    if (typeof size === 'string') {
+      this.load(segment, place, sequential ? this.large : this.small, end);
+      size = this.inWindow(segment, place);
+      if (size === 'beyond the end' && this.length >= 4) {
+        const length = this.buffer.readUInt32LE(0);
+        if (length > this.length) {
+          this.load(segment, place, length, end);
+          size = this.inWindow(segment, place);
+        }
+      }
+      if (typeof size === 'string') {
+        if (this.length === 0) return undefined;
+        throw this.damaged(segment, place);
+      }
+    }
+    return new RecordView(this.buffer, place - this.start, size);
+  }
+
+  /** The record that ends at a place of a segment; undefined at its start. */
+  before(segment: Segment, place: number): RecordView | undefined {
+    if (place <= SEGMENT_HEADER_SIZE) return undefined;
+    if (
+      this.segment !== segment ||
+      place - MIN_RECORD_SIZE < this.start ||
+      place > this.start + this.length
+    ) {
+      const from = Math.max(SEGMENT_HEADER_SIZE, place - this.large);
+      this.load(segment, from, place - from, place);
+    }
+    const size = this.buffer.readUInt32LE(place - this.start - 4);
+    const at = place - size;
+    if (size < MIN_RECORD_SIZE || at < SEGMENT_HEADER_SIZE) throw this.damaged(segment, place);
+    if (at < this.start) {
+      const from = Math.max(SEGMENT_HEADER_SIZE, Math.min(at, place - this.large));
+      this.load(segment, from, place - from, place);
+    }
+    const checked = checkRecord(this.buffer.subarray(0, this.length), at - this.start);
+    if (typeof checked === 'string') throw this.damaged(segment, at);
+    return new RecordView(this.buffer, at - this.start, checked);
+  }
+
+  /** Makes sure that the window holds what lies before a place: for reading towards the start. */
+  approach(segment: Segment, place: number): void {
+    if (this.segment === segment && place >= this.start && place < this.start + this.length) return;
+    const end = segment.end - segment.base;
+    const from = Math.max(SEGMENT_HEADER_SIZE, place - this.large);
+    this.load(
+      segment,
+      from,
+      Math.min(place - from + this.small, segment.compacted ? this.large * 2 : end - from),
+      Number.POSITIVE_INFINITY,
+    );
+  }
+
+  private inWindow(segment: Segment, place: number): number | string {
+    if (this.segment !== segment || place < this.start || place >= this.start + this.length)
+      return 'beyond the end';
+    return checkRecord(this.buffer.subarray(0, this.length), place - this.start);
+  }
+
+  private load(segment: Segment, place: number, wanted: number, end: number): void {
+    // A fresh buffer each time: records handed out before go on living in the old one.
+    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(wanted, end - place)));
+    this.length = segment.handle.read(buffer, place);
+    this.buffer = buffer;
+    this.segment = segment;
+    this.start = place;
+  }
+
+  private damaged(segment: Segment, place: number): DamagedLog {
+    return new DamagedLog([describeDamage(segment.handle, segment.file, segment.base, place, 'checksum')]);
+  }
+}
+
+export const segmentFile = (number: number, generation = 0): string =>
+  `${String(number).padStart(8, '0')}${generation === 0 ? '' : `-${generation}`}.log`;
+
+function missing(entry: SegmentEntry): Damage {
+  return {
+    file: entry.file,
+    position: entry.base,
+    fault: 'file missing',
+    stream: undefined,
+    revision: undefined,
+  };
+}
+
+/** Files that a crash left behind: drafts, segments that never came into the manifest or went out of it. */
+function removeStrays(
+  files: Files,
+  directory: string,
+  entries: readonly SegmentEntry[],
+  report: (message: string) => void,
+): void {
+  const known = new Set(entries.flatMap((entry) => [entry.file, entry.file.replace(/\.log$/, '.idx')]));
+  for (const name of files.list(directory)) {
+    if (name.endsWith('.new') || (/^\d{8}(-\d+)?\.(log|idx)$/.test(name) && !known.has(name))) {
+      files.remove(path.join(directory, name));
+      report(`removed ${name}, left behind by an interrupted start, roll or scavenge`);
+    }
+  }
+}
+
+/** Reads the segment that was being written, cuts a torn tail off, and refuses damage before the synced mark. */
+async function recoverActive(segment: Segment, synced: number, options: LogOptions): Promise<Log['cut']> {
+  const index = new OpenIndex(segment.base);
+  const size = segment.handle.size();
+  const scan = scanSegment(segment.handle, segment.base, false, size, (record) => addToIndex(index, record));
+  segment.open = index;
+  segment.end = segment.base + scan.end;
+  if (segment.end < synced) {
+    throw new DamagedLog([
+      describeDamage(
+        segment.handle,
+        segment.file,
+        segment.base,
+        scan.fault?.place ?? scan.end,
+        scan.fault?.reason ?? 'beyond the end',
+      ),
+    ]);
+  }
+  if (size <= scan.end) return undefined;
+  const torn = scan.fault !== undefined || scan.unfinished > 0;
+  segment.handle.truncate(scan.end);
+  await segment.handle.datasync();
+  if (!torn) return undefined;
+  const cut = { position: segment.end, bytes: size - scan.end, records: scan.unfinished };
+  options.report(
+    `cut ${cut.bytes} bytes at position ${cut.position}: an append that was being written when the server ` +
+      'stopped, never acknowledged',
+  );
+  return cut;
+}
+
+const MARK = 'synced';
+
+/**
+ * The mark says how far the log was synced, written after each sync and not itself synced: it survives a killed process,
+ * and after a power cut it is at worst old. Below it a broken record is damage, above it a torn tail.
+ */
+function openMark(files: Files, directory: string): FileHandle {
+  const file = path.join(directory, MARK);
+  return files.open(file, files.exists(file) ? 'write' : 'create');
+}
+
+function readMark(handle: FileHandle): number {
+  const mark = Buffer.alloc(12);
+  if (handle.read(mark, 0) < 12 || mark.readUInt32LE(8) !== crc32(mark.subarray(0, 8))) return 0;
+  return mark.readUIntLE(0, 6);
+}
+
+const markBuffer = Buffer.alloc(12);
+
+function writeMark(handle: FileHandle, position: number): void {
+  markBuffer.writeUIntLE(position, 0, 6);
+  markBuffer.writeUInt32LE(crc32(markBuffer.subarray(0, 8)), 8);
+  try {
+    handle.write(markBuffer, 0);
+  } catch {
+    // The mark only sharpens what recovery can tell; the record itself is synced.
+  }
+}
+
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new Error(String(error));
+}

@@ -1,0 +1,400 @@
+import { hash } from 'node:crypto';
+import { crc32 } from 'node:zlib';
+import type { FileHandle } from './files.js';
+
+/** What is known of one stream inside one segment. Revisions are contiguous in it unless a scavenge took some. */
+export interface StreamExtent {
+  readonly first: number;
+  readonly last: number;
+  readonly tombstoned: boolean;
+  readonly count: number;
+  /** Revision and log position of the n-th record. */
+  revisionAt(n: number): number;
+  positionAt(n: number): number;
+}
+
+/** The part of a stream that lies in a segment which is still in memory. */
+export class OpenExtent implements StreamExtent {
+  readonly offsets: number[] = [];
+  tombstoned = false;
+  last = -1;
+  /** Only where a scavenge left gaps; otherwise revisions follow from `first`. */
+  revisions: number[] | undefined;
+
+  constructor(
+    private readonly base: number,
+    readonly first: number,
+  ) {}
+
+  get count(): number {
+    return this.offsets.length;
+  }
+
+  add(revision: number, position: number): void {
+    if (this.revisions === undefined && revision !== this.first + this.offsets.length) {
+      this.revisions = this.offsets.map((_, n) => this.first + n);
+    }
+    this.revisions?.push(revision);
+    this.offsets.push(position - this.base);
+    this.last = revision;
+  }
+
+  revisionAt(n: number): number {
+    return this.revisions?.[n] ?? this.first + n;
+  }
+
+  positionAt(n: number): number {
+    return this.base + (this.offsets[n] ?? 0);
+  }
+}
+
+/** The index of a segment that is being written: streams, and every record in log order with its id's digest. */
+export class OpenIndex {
+  readonly streams = new Map<string, OpenExtent>();
+  offsets = new Uint32Array(1024);
+  digests = new Uint32Array(2048);
+  count = 0;
+
+  constructor(readonly base: number) {}
+
+  add(
+    stream: string,
+    revision: number,
+    position: number,
+    tombstone: boolean,
+    low: number,
+    high: number,
+  ): void {
+    let extent = this.streams.get(stream);
+    if (extent === undefined) {
+      extent = new OpenExtent(this.base, tombstone ? 0 : revision);
+      this.streams.set(stream, extent);
+    }
+    if (tombstone) extent.tombstoned = true;
+    else extent.add(revision, position);
+    this.addRecord(position, low, high);
+  }
+
+  addRecord(position: number, low: number, high: number): void {
+    if (this.count === this.offsets.length) {
+      const offsets = new Uint32Array(this.count * 2);
+      offsets.set(this.offsets);
+      this.offsets = offsets;
+      const digests = new Uint32Array(this.count * 4);
+      digests.set(this.digests);
+      this.digests = digests;
+    }
+    this.offsets[this.count] = position - this.base;
+    this.digests[this.count * 2] = low;
+    this.digests[this.count * 2 + 1] = high;
+    this.count++;
+  }
+}
+
+/** Two words that stand for an event id in the index. */
+export function digestLow(id: Uint8Array, offset = 0): number {
+  return (word(id, offset) ^ word(id, offset + 8)) >>> 0;
+}
+
+export function digestHigh(id: Uint8Array, offset = 0): number {
+  return (word(id, offset + 4) ^ word(id, offset + 12)) >>> 0;
+}
+
+function word(bytes: Uint8Array, at: number): number {
+  return (
+    ((bytes[at] ?? 0) |
+      ((bytes[at + 1] ?? 0) << 8) |
+      ((bytes[at + 2] ?? 0) << 16) |
+      ((bytes[at + 3] ?? 0) << 24)) >>>
+    0
+  );
+}
+
+/** The first 12 bytes of SHA-256: names are told apart by it in the index. */
+export function streamKey(name: string): Buffer {
+  return hash('sha256', name, 'buffer').subarray(0, KEY_SIZE);
+}
+
+const MAGIC = 'OOIX';
+const VERSION = 1;
+const HEADER_SIZE = 64;
+const KEY_SIZE = 12;
+/** key 12, first revision u48, count u32 (top bit: tombstoned, next: explicit revisions), postings start u32 */
+const ENTRY_SIZE = 26;
+const TOMBSTONED = 0x80000000;
+const SPARSE = 0x40000000;
+const BLOOM_BITS_PER_STREAM = 12;
+const BLOOM_PROBES = 4;
+
+/**
+ * The index of a sealed segment, in a file beside it:
+ * a 64-byte header; the streams' directory, sorted by key; postings (u32 offsets, for sparse streams followed by as
+ * many u48 revisions); the records in log order (u32 logical offset, u32 place in the file, 8 bytes of id digest);
+ * a Bloom filter over the stream keys. It holds nothing that the segment does not, and is rebuilt from it.
+ */
+export function encodeIndex(
+  index: OpenIndex,
+  end: number,
+  /** Where the n-th record lies in the file, when that is not its logical offset. */
+  placeOf?: (n: number) => number,
+): Buffer {
+  const entries: { key: Buffer; extent: OpenExtent }[] = [];
+  let postings = 0;
+  for (const [name, extent] of index.streams) {
+    entries.push({ key: streamKey(name), extent });
+    postings += extent.count * (extent.revisions ? 10 : 4);
+  }
+  entries.sort((a, b) => Buffer.compare(a.key, b.key));
+  const directoryAt = HEADER_SIZE;
+  const postingsAt = directoryAt + entries.length * ENTRY_SIZE;
+  const recordsAt = postingsAt + postings;
+  const bloomAt = recordsAt + index.count * 16;
+  const bloomSize = Math.max(8, Math.ceil((entries.length * BLOOM_BITS_PER_STREAM) / 8));
+  const file = Buffer.alloc(bloomAt + bloomSize);
+  file.write(MAGIC, 0, 'latin1');
+  file.writeUInt32LE(VERSION, 4);
+  file.writeUIntLE(index.base, 8, 6);
+  file.writeUIntLE(end, 14, 6);
+  file.writeUInt32LE(entries.length, 20);
+  file.writeUInt32LE(index.count, 24);
+  file.writeUInt32LE(postings, 28);
+  file.writeUInt32LE(bloomSize, 32);
+  let at = directoryAt;
+  let posting = 0;
+  const bloom = file.subarray(bloomAt);
+  for (const { key, extent } of entries) {
+    file.set(key, at);
+    file.writeUIntLE(extent.first, at + 12, 6);
+    const flags = (extent.tombstoned ? TOMBSTONED : 0) + (extent.revisions ? SPARSE : 0);
+    file.writeUInt32LE(extent.count + flags, at + 18);
+    file.writeUInt32LE(posting, at + 22);
+    at += ENTRY_SIZE;
+    for (const offset of extent.offsets) {
+      file.writeUInt32LE(offset, postingsAt + posting);
+      posting += 4;
+    }
+    for (const revision of extent.revisions ?? []) {
+      file.writeUIntLE(revision, postingsAt + posting, 6);
+      posting += 6;
+    }
+    addToBloom(bloom, key);
+  }
+  at = recordsAt;
+  for (let n = 0; n < index.count; n++) {
+    const offset = index.offsets[n] ?? 0;
+    file.writeUInt32LE(offset, at);
+    file.writeUInt32LE(placeOf === undefined ? offset : placeOf(n), at + 4);
+    file.writeUInt32LE(index.digests[n * 2] ?? 0, at + 8);
+    file.writeUInt32LE(index.digests[n * 2 + 1] ?? 0, at + 12);
+    at += 16;
+  }
+  file.writeUInt32LE(crc32(file.subarray(HEADER_SIZE, bloomAt)), 36);
+  file.writeUInt32LE(crc32(bloom), 40);
+  file.writeUInt32LE(crc32(file.subarray(0, 60)), 60);
+  return file;
+}
+
+function probe(key: Buffer, n: number, bits: number): number {
+  return (key.readUInt32LE(0) + n * (key.readUInt32LE(4) | 1)) % bits;
+}
+
+function addToBloom(bloom: Buffer, key: Buffer): void {
+  const bits = bloom.length * 8;
+  for (let n = 0; n < BLOOM_PROBES; n++) {
+    const bit = probe(key, n, bits);
+    bloom[bit >>> 3] = (bloom[bit >>> 3] ?? 0) | (1 << (bit & 7));
+  }
+}
+
+/** An index file, opened. Its directory, postings and records are read on demand; the Bloom filter stays in memory. */
+export class SealedIndex {
+  private readonly bloom: Buffer;
+  private readonly postingsAt: number;
+  private readonly recordsAt: number;
+  private readonly bloomAt: number;
+  readonly base: number;
+  readonly end: number;
+  readonly streamCount: number;
+  readonly recordCount: number;
+
+  private constructor(
+    private readonly handle: FileHandle,
+    private readonly header: Buffer,
+  ) {
+    this.base = header.readUIntLE(8, 6);
+    this.end = header.readUIntLE(14, 6);
+    this.streamCount = header.readUInt32LE(20);
+    this.recordCount = header.readUInt32LE(24);
+    this.postingsAt = HEADER_SIZE + this.streamCount * ENTRY_SIZE;
+    this.recordsAt = this.postingsAt + header.readUInt32LE(28);
+    this.bloomAt = this.recordsAt + this.recordCount * 16;
+    this.bloom = Buffer.alloc(header.readUInt32LE(32));
+    handle.read(this.bloom, this.bloomAt);
+  }
+
+  /** Opens an index, or says why it has to be rebuilt. */
+  static open(handle: FileHandle, base: number, end: number): SealedIndex | string {
+    const header = Buffer.alloc(HEADER_SIZE);
+    if (handle.read(header, 0) < HEADER_SIZE) return 'too short';
+    if (header.toString('latin1', 0, 4) !== MAGIC) return 'not an index';
+    if (crc32(header.subarray(0, 60)) !== header.readUInt32LE(60)) return 'header damaged';
+    if (header.readUInt32LE(4) !== VERSION) return 'of another version';
+    if (header.readUIntLE(8, 6) !== base || header.readUIntLE(14, 6) !== end) return 'of another segment';
+    const index = new SealedIndex(handle, header);
+    if (handle.size() !== index.bloomAt + index.bloom.length) return 'of the wrong length';
+    if (crc32(index.bloom) !== header.readUInt32LE(40)) return 'filter damaged';
+    return index;
+  }
+
+  /** Whether the whole file is as it was written. */
+  verify(): boolean {
+    let sum = 0;
+    const buffer = Buffer.allocUnsafe(1 << 20);
+    for (let at = HEADER_SIZE; at < this.bloomAt; ) {
+      const read = this.handle.read(buffer.subarray(0, Math.min(buffer.length, this.bloomAt - at)), at);
+      if (read === 0) return false;
+      sum = crc32(buffer.subarray(0, read), sum);
+      at += read;
+    }
+    return sum === this.header.readUInt32LE(36);
+  }
+
+  mightContain(key: Buffer): boolean {
+    const bits = this.bloom.length * 8;
+    for (let n = 0; n < BLOOM_PROBES; n++) {
+      const bit = probe(key, n, bits);
+      if (((this.bloom[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0) return false;
+    }
+    return true;
+  }
+
+  find(key: Buffer): StreamExtent | undefined {
+    if (this.streamCount === 0 || !this.mightContain(key)) return undefined;
+    // Keys are uniform, so the place is guessed from the key; a window of entries around the guess is read at once.
+    const window = 64;
+    let low = 0;
+    let high = this.streamCount;
+    let guess = Math.floor((key.readUInt32BE(0) / 0x100000000) * this.streamCount);
+    const buffer = Buffer.allocUnsafe(window * ENTRY_SIZE);
+    while (low < high) {
+      const start = Math.max(low, Math.min(guess - (window >> 1), high - window));
+      const count = Math.min(window, high - start);
+      this.handle.read(buffer.subarray(0, count * ENTRY_SIZE), HEADER_SIZE + start * ENTRY_SIZE);
+      if (buffer.compare(key, 0, KEY_SIZE, 0, KEY_SIZE) > 0) {
+        high = start;
+      } else if (
+        buffer.compare(key, 0, KEY_SIZE, (count - 1) * ENTRY_SIZE, (count - 1) * ENTRY_SIZE + KEY_SIZE) < 0
+      ) {
+        low = start + count;
+      } else {
+        for (let n = 0; n < count; n++) {
+          if (buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE) === 0) {
+            return this.extent(buffer, n * ENTRY_SIZE);
+          }
+        }
+        return undefined;
+      }
+      guess = (low + high) >> 1;
+    }
+    return undefined;
+  }
+
+  private extent(entry: Buffer, at: number): StreamExtent {
+    const packed = entry.readUInt32LE(at + 18);
+    const count = packed & 0x3fffffff;
+    const first = entry.readUIntLE(at + 12, 6);
+    const postings = this.postingsAt + entry.readUInt32LE(at + 22);
+    return new SealedExtent(
+      this.handle,
+      this.base,
+      first,
+      count,
+      (packed & TOMBSTONED) !== 0,
+      postings,
+      (packed & SPARSE) !== 0,
+    );
+  }
+
+  /** Calls back with logical offset, place in the file and id digest of the records from the n-th on. */
+  records(
+    from: number,
+    to: number,
+    each: (offset: number, place: number, low: number, high: number) => void,
+  ): void {
+    const step = 4096;
+    const buffer = Buffer.allocUnsafe(step * 16);
+    for (let n = from; n < to; n += step) {
+      const count = Math.min(step, to - n);
+      this.handle.read(buffer.subarray(0, count * 16), this.recordsAt + n * 16);
+      for (let k = 0; k < count; k++) {
+        each(
+          buffer.readUInt32LE(k * 16),
+          buffer.readUInt32LE(k * 16 + 4),
+          buffer.readUInt32LE(k * 16 + 8),
+          buffer.readUInt32LE(k * 16 + 12),
+        );
+      }
+    }
+  }
+
+  /** The number of the first record at or after a logical offset, and its logical offset and place. */
+  seek(offset: number): { n: number; offset: number; place: number } | undefined {
+    const entry = Buffer.allocUnsafe(8);
+    let low = 0;
+    let high = this.recordCount;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      this.handle.read(entry, this.recordsAt + middle * 16);
+      if (entry.readUInt32LE(0) < offset) low = middle + 1;
+      else high = middle;
+    }
+    if (low === this.recordCount) return undefined;
+    this.handle.read(entry, this.recordsAt + low * 16);
+    return { n: low, offset: entry.readUInt32LE(0), place: entry.readUInt32LE(4) };
+  }
+
+  close(): void {
+    this.handle.close();
+  }
+}
+
+const POSTINGS_WINDOW = 512;
+
+class SealedExtent implements StreamExtent {
+  private window: Buffer | undefined;
+  private windowAt = 0;
+  private revisions: Buffer | undefined;
+
+  constructor(
+    private readonly handle: FileHandle,
+    private readonly base: number,
+    readonly first: number,
+    readonly count: number,
+    readonly tombstoned: boolean,
+    private readonly postings: number,
+    private readonly sparse: boolean,
+  ) {}
+
+  get last(): number {
+    return this.count === 0 ? -1 : this.revisionAt(this.count - 1);
+  }
+
+  revisionAt(n: number): number {
+    if (!this.sparse) return this.first + n;
+    if (this.revisions === undefined) {
+      this.revisions = Buffer.allocUnsafe(this.count * 6);
+      this.handle.read(this.revisions, this.postings + this.count * 4);
+    }
+    return this.revisions.readUIntLE(n * 6, 6);
+  }
+
+  positionAt(n: number): number {
+    const block = n - (n % POSTINGS_WINDOW);
+    if (this.window === undefined || this.windowAt !== block) {
+      this.window = Buffer.allocUnsafe(Math.min(POSTINGS_WINDOW, this.count - block) * 4);
+      this.windowAt = block;
+      this.handle.read(this.window, this.postings + block * 4);
+    }
+    return this.base + this.window.readUInt32LE((n - block) * 4);
+  }
+}

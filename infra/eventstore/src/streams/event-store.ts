@@ -1,0 +1,764 @@
+import { randomBytes } from 'node:crypto';
+import { type Log, RecordReader } from '../storage/log.js';
+import {
+  Flag,
+  NO_BYTES,
+  type ProposedEvent,
+  type RecordView,
+  recordSize,
+  writeRecord,
+} from '../storage/record.js';
+import { SEGMENT_HEADER_SIZE, type Segment } from '../storage/segment.js';
+import { digestHigh, digestLow, type StreamExtent, streamKey } from '../storage/segment-index.js';
+import {
+  isMetastream,
+  METADATA_TYPE,
+  METASTREAM_METADATA,
+  metastreamOf,
+  NO_METADATA,
+  originalOf,
+  parseMetadata,
+  SOFT_DELETE,
+  type StreamMetadata,
+  withTruncateBefore,
+} from './metadata.js';
+import { RecentIds } from './recent-ids.js';
+
+/** The revision that a stream has to be at; a number is exact. */
+export type ExpectedRevision = 'any' | 'no_stream' | 'stream_exists' | number | bigint;
+
+export type AppendResult =
+  | { readonly kind: 'appended'; readonly revision: number; readonly position: number }
+  | { readonly kind: 'wrong-expected-version'; readonly current: number }
+  | { readonly kind: 'stream-deleted' }
+  | { readonly kind: 'failed'; readonly reason: string };
+
+export type StreamState = 'exists' | 'missing' | 'deleted';
+
+export interface StreamSlice {
+  readonly state: StreamState;
+  readonly records: RecordView[];
+  /** The revision to go on from. */
+  readonly next: number;
+  /** The stream's last revision, −1 when it has none. */
+  readonly last: number;
+  readonly end: boolean;
+}
+
+export interface LogSlice {
+  readonly records: RecordView[];
+  readonly next: number;
+  readonly end: boolean;
+}
+
+/** What is remembered of a stream. */
+class StreamEntry {
+  /** Last durable revision, −1 for none. */
+  last = -1;
+  tombstoned = false;
+  /** The same, with appends that are on their way to the disk. */
+  writtenLast = -1;
+  writtenTombstone = false;
+  /** Undefined until it is read from the metadata stream. */
+  metadata: StreamMetadata | undefined;
+  writtenMetadata: StreamMetadata | undefined;
+  /** The sealed part of the stream, oldest first; undefined until it is needed. */
+  extents: StreamExtent[] | undefined;
+  extentsFor: readonly Segment[] | undefined;
+  pending = false;
+  readonly utf8: Buffer;
+
+  constructor(readonly name: string) {
+    this.utf8 = Buffer.from(name, 'utf8');
+  }
+}
+
+export interface EventStoreOptions {
+  /** How many streams are remembered in memory. */
+  readonly streamCache: number;
+  /** How many event ids are at least remembered for idempotent retries. */
+  readonly idempotencyWindow: number;
+  /** Microseconds since 1970. */
+  readonly now: () => number;
+}
+
+const SLICE_BYTES = 1 << 20;
+
+/** Streams on a log: the rules of appending and reading, without any transport. */
+export class EventStore {
+  private readonly streams = new Map<string, StreamEntry>();
+  private readonly ids: RecentIds;
+  private readonly reader: RecordReader;
+  private readonly dirty = new Set<StreamEntry>();
+  /** Called with each record when it is durable. The view is valid only during the call. */
+  onRecord: (record: RecordView) => void = () => {};
+  /** Called after each group of records that became durable together. */
+  onBatch: () => void = () => {};
+
+  constructor(
+    readonly log: Log,
+    private readonly options: EventStoreOptions,
+  ) {
+    this.ids = new RecentIds(options.idempotencyWindow);
+    this.reader = new RecordReader(log);
+    this.warm();
+    log.onCommitted = (record) => this.committed(record);
+    log.onBatch = () => {
+      this.evict();
+      this.onBatch();
+    };
+    log.onDropped = () => this.dropped();
+  }
+
+  /** Fills the window of known ids from the newest segments. */
+  private warm(): void {
+    const window = this.options.idempotencyWindow;
+    const chosen: { segment: Segment; from: number }[] = [];
+    let known = 0;
+    for (const segment of [...this.log.segments].reverse()) {
+      const count = segment.open?.count ?? segment.sealed?.recordCount ?? 0;
+      const take = Math.min(count, window - known);
+      chosen.unshift({ segment, from: count - take });
+      known += take;
+      if (known >= window) break;
+    }
+    for (const { segment, from } of chosen) {
+      const { open, sealed } = segment;
+      if (open !== undefined) {
+        for (let n = from; n < open.count; n++) {
+          this.ids.add(
+            open.digests[n * 2] ?? 0,
+            open.digests[n * 2 + 1] ?? 0,
+            segment.base + (open.offsets[n] ?? 0),
+          );
+        }
+      } else if (sealed !== undefined) {
+        sealed.records(from, sealed.recordCount, (offset, _place, low, high) => {
+          this.ids.add(low, high, segment.base + offset);
+        });
+      }
+    }
+  }
+
+  // ---- streams
+
+  private entry(name: string): StreamEntry {
+    const known = this.streams.get(name);
+    if (known !== undefined) {
+      // A hit moves to the young end only now and then: order matters only when the cache is full.
+      return known;
+    }
+    const entry = new StreamEntry(name);
+    const segments = this.log.segments;
+    let key: Buffer | undefined;
+    const keyOf = (): Buffer => {
+      key ??= streamKey(name);
+      return key;
+    };
+    for (let n = segments.length - 1; n >= 0; n--) {
+      const extent = segments[n]?.find(name, keyOf);
+      if (extent === undefined) continue;
+      if (extent.tombstoned) entry.tombstoned = true;
+      if (extent.count > 0) {
+        entry.last = extent.last;
+        break;
+      }
+    }
+    entry.writtenLast = entry.last;
+    entry.writtenTombstone = entry.tombstoned;
+    this.streams.set(name, entry);
+    return entry;
+  }
+
+  private evict(): void {
+    const excess = this.streams.size - this.options.streamCache;
+    if (excess <= 0) return;
+    let left = excess + (this.options.streamCache >> 4);
+    for (const [name, entry] of this.streams) {
+      if (left-- <= 0) break;
+      if (!entry.pending) this.streams.delete(name);
+    }
+  }
+
+  /** Metadata of a stream as of the last durable write. */
+  metadata(name: string): StreamMetadata {
+    if (isMetastream(name)) return METASTREAM_METADATA;
+    return this.metadataOf(this.entry(name));
+  }
+
+  private metadataOf(entry: StreamEntry): StreamMetadata {
+    if (isMetastream(entry.name)) return METASTREAM_METADATA;
+    entry.metadata ??= this.readMetadata(entry.name);
+    return entry.metadata;
+  }
+
+  private readMetadata(name: string): StreamMetadata {
+    const record = this.lastMetadataRecord(name);
+    return record === undefined || record.type !== METADATA_TYPE ? NO_METADATA : parseMetadata(record.data);
+  }
+
+  private lastMetadataRecord(name: string): RecordView | undefined {
+    const meta = this.entry(metastreamOf(name));
+    return meta.last < 0 ? undefined : this.recordAt(meta, meta.last);
+  }
+
+  private writtenMetadataOf(entry: StreamEntry): StreamMetadata {
+    return entry.writtenMetadata ?? this.metadataOf(entry);
+  }
+
+  private isTombstoned(name: string): boolean {
+    return this.entry(name).tombstoned || (isMetastream(name) && this.entry(originalOf(name)).tombstoned);
+  }
+
+  /** Whether a stream can be read, and its last revision. */
+  state(name: string): { state: StreamState; last: number } {
+    const entry = this.entry(name);
+    if (this.isTombstoned(name)) return { state: 'deleted', last: entry.last };
+    if (entry.last < 0 || this.metadataOf(entry).softDeleted) return { state: 'missing', last: entry.last };
+    return { state: 'exists', last: entry.last };
+  }
+
+  lastRevision(name: string): number {
+    return this.entry(name).last;
+  }
+
+  // ---- appending
+
+  /**
+   * Appends events to a stream, all or none, and calls back when they are on disk, or at once when there is nothing to
+   * write. Calls back in the order of the appends to a stream.
+   */
+  append(
+    name: string,
+    expected: ExpectedRevision,
+    events: readonly ProposedEvent[],
+    done: (result: AppendResult) => void,
+  ): void {
+    const entry = this.entry(name);
+    const check = this.check(entry, expected, events);
+    switch (check.kind) {
+      case 'deleted':
+        this.log.afterPending((error) => done(error ? failed(error) : { kind: 'stream-deleted' }));
+        return;
+      case 'wrong':
+        this.log.afterPending((error) =>
+          done(error ? failed(error) : { kind: 'wrong-expected-version', current: check.current }),
+        );
+        return;
+      case 'idempotent': {
+        const { revision, position } = check;
+        // The original may still be on its way to the disk.
+        this.log.afterPending((error) =>
+          done(error ? failed(error) : { kind: 'appended', revision, position }),
+        );
+        return;
+      }
+      case 'ok':
+        break;
+    }
+    if (events.length === 0) {
+      const revision = entry.writtenLast;
+      this.write(entry, [EMPTY], Flag.empty, (error, position) =>
+        done(error ? failed(error) : { kind: 'appended', revision, position }),
+      );
+      return;
+    }
+    const revision = entry.writtenLast + events.length;
+    this.write(entry, events, 0, (error, position) =>
+      done(error ? failed(error) : { kind: 'appended', revision, position }),
+    );
+    if (check.softDeleted) {
+      this.undelete(entry, revision - events.length + 1);
+    } else if (isMetastream(name)) {
+      const original = this.entry(originalOf(name));
+      if (check.originalSoftDeleted) this.undelete(original, original.writtenLast + 1);
+    }
+  }
+
+  /** Writes metadata that lets the events from a revision on be seen again. */
+  private undelete(entry: StreamEntry, truncateBefore: number): void {
+    const meta = this.entry(metastreamOf(entry.name));
+    const raw = this.lastWritten(meta)?.data ?? NO_BYTES;
+    this.write(meta, [metadataEvent(withTruncateBefore(raw, truncateBefore))], 0, () => {});
+  }
+
+  private lastWritten(entry: StreamEntry): RecordView | undefined {
+    if (entry.writtenLast < 0) return undefined;
+    if (entry.writtenLast === entry.last) return this.recordAt(entry, entry.last);
+    return this.lastPending.get(entry)?.();
+  }
+
+  /** How to find the newest record of a metadata stream that is not durable yet. */
+  private readonly lastPending = new Map<StreamEntry, () => RecordView | undefined>();
+
+  private check(entry: StreamEntry, expected: ExpectedRevision, events: readonly ProposedEvent[]): Check {
+    const { name } = entry;
+    const original = isMetastream(name) ? this.entry(originalOf(name)) : undefined;
+    if (entry.writtenTombstone || original?.writtenTombstone) return { kind: 'deleted' };
+    const softDeleted = !original && this.writtenMetadataOf(entry).softDeleted;
+    const ok: Check = {
+      kind: 'ok',
+      softDeleted,
+      originalSoftDeleted: original !== undefined && this.writtenMetadataOf(original).softDeleted,
+    };
+    const current = entry.writtenLast;
+    const wrong: Check = { kind: 'wrong', current };
+    if (expected === 'stream_exists') {
+      if (softDeleted) return { kind: 'deleted' };
+      if (current < 0 && this.entry(metastreamOf(name)).writtenLast < 0) return wrong;
+    }
+    if (expected === 'any' || expected === 'stream_exists') {
+      let last: RecordView | undefined;
+      for (const [n, event] of events.entries()) {
+        const known = this.recordWithId(name, event.id);
+        if (known === undefined) return n === 0 ? ok : wrong;
+        last = known;
+      }
+      return last === undefined
+        ? ok
+        : { kind: 'idempotent', revision: last.revision, position: last.position };
+    }
+    const exact = expected === 'no_stream' ? -1 : expected;
+    if (exact < current) {
+      let revision = Number(exact);
+      let position = 0;
+      for (const [n, event] of events.entries()) {
+        revision++;
+        const known = this.recordWithId(name, event.id);
+        let found = known !== undefined && known.revision === revision ? known : undefined;
+        if (found === undefined && revision <= entry.last) {
+          const stored = this.recordAt(entry, revision);
+          if (stored?.id.equals(event.id)) found = stored;
+        }
+        if (found === undefined) {
+          return n === 0 && expected === 'no_stream' && softDeleted ? ok : wrong;
+        }
+        position = found.position;
+      }
+      if (events.length === 0) return expected === 'no_stream' && softDeleted ? ok : wrong;
+      return { kind: 'idempotent', revision, position };
+    }
+    return exact > current ? wrong : ok;
+  }
+
+  /** The newest record of a stream with an event id, durable or on its way, as far back as ids are remembered. */
+  private recordWithId(stream: string, id: Buffer): RecordView | undefined {
+    const position = this.ids.find(digestLow(id), digestHigh(id));
+    if (position === undefined) return undefined;
+    let record = this.log.pending(position);
+    if (record === undefined) {
+      if (position >= this.log.committed) return undefined;
+      try {
+        record = this.reader.at(position, false);
+      } catch {
+        // Scavenged since, or damaged: either way the id is not known any more.
+        return undefined;
+      }
+    }
+    return record.id.equals(id) && record.stream === stream && !record.isEmpty ? record : undefined;
+  }
+
+  private write(
+    entry: StreamEntry,
+    events: readonly ProposedEvent[],
+    flags: number,
+    done: (error: Error | undefined, position: number) => void,
+  ): void {
+    const types = events.map((event) => Buffer.from(event.type, 'utf8'));
+    let size = 0;
+    for (const [n, event] of events.entries()) {
+      size += recordSize(entry.utf8.length, types[n]?.length ?? 0, event.metadata, event.data);
+    }
+    const created = this.options.now();
+    let lastPosition = 0;
+    this.log.append(
+      size,
+      events.length,
+      (target, start, position) => {
+        let offset = start;
+        for (const [n, event] of events.entries()) {
+          const type = types[n] ?? NO_BYTES;
+          const length = recordSize(entry.utf8.length, type.length, event.metadata, event.data);
+          lastPosition = position + offset - start;
+          writeRecord(target, offset, length, {
+            position: lastPosition,
+            revision: (flags & (Flag.empty | Flag.tombstone)) === 0 ? entry.writtenLast + 1 + n : 0,
+            flags: flags | (event.json ? Flag.json : 0) | (n === events.length - 1 ? Flag.last : 0),
+            id: event.id,
+            created,
+            stream: entry.utf8,
+            type,
+            metadata: event.metadata,
+            data: event.data,
+          });
+          if ((flags & (Flag.empty | Flag.tombstone)) === 0) {
+            this.ids.add(digestLow(event.id), digestHigh(event.id), lastPosition);
+          }
+          offset += length;
+        }
+        entry.pending = true;
+        this.dirty.add(entry);
+        if ((flags & Flag.tombstone) !== 0) entry.writtenTombstone = true;
+        if ((flags & (Flag.empty | Flag.tombstone)) === 0) {
+          entry.writtenLast += events.length;
+          if (isMetastream(entry.name)) this.metadataWritten(entry, events, lastPosition);
+        }
+      },
+      (error) => done(error, lastPosition),
+    );
+  }
+
+  private metadataWritten(meta: StreamEntry, events: readonly ProposedEvent[], position: number): void {
+    const original = this.entry(originalOf(meta.name));
+    const newest = events[events.length - 1];
+    if (newest === undefined) return;
+    original.writtenMetadata =
+      newest.type === METADATA_TYPE ? parseMetadata(Buffer.from(newest.data)) : NO_METADATA;
+    original.pending = true;
+    this.dirty.add(original);
+    this.lastPending.set(meta, () => this.log.pending(position));
+  }
+
+  /** Deletes a stream: softly, so that it can be written again, or for good. */
+  delete(
+    name: string,
+    expected: ExpectedRevision,
+    forGood: boolean,
+    done: (result: AppendResult) => void,
+  ): void {
+    const entry = this.entry(name);
+    const check = this.check(entry, expected, [{ ...EMPTY, id: randomBytes(16) }]);
+    if (check.kind === 'deleted') {
+      this.log.afterPending((error) => done(error ? failed(error) : { kind: 'stream-deleted' }));
+      return;
+    }
+    if (check.kind !== 'ok') {
+      const current = entry.writtenLast;
+      this.log.afterPending((error) =>
+        done(error ? failed(error) : { kind: 'wrong-expected-version', current }),
+      );
+      return;
+    }
+    const finish = (error: Error | undefined, position: number): void =>
+      done(error ? failed(error) : { kind: 'appended', revision: entry.writtenLast, position });
+    if (forGood) {
+      this.write(entry, [{ ...EMPTY, id: randomBytes(16), type: '$streamDeleted' }], Flag.tombstone, finish);
+    } else {
+      this.write(this.entry(metastreamOf(name)), [metadataEvent(SOFT_DELETE)], 0, finish);
+    }
+  }
+
+  private committed(record: RecordView): void {
+    if (!record.isEmpty) {
+      const entry = this.entry(record.stream);
+      if (record.isTombstone) {
+        entry.tombstoned = true;
+      } else {
+        entry.last = record.revision;
+        if (isMetastream(entry.name)) {
+          const original = this.streams.get(originalOf(entry.name));
+          if (original !== undefined) {
+            original.metadata = record.type === METADATA_TYPE ? parseMetadata(record.data) : NO_METADATA;
+            this.settle(original);
+          }
+        }
+      }
+      this.settle(entry);
+    }
+    this.onRecord(record);
+  }
+
+  /** Forgets what was on its way once it has arrived. */
+  private settle(entry: StreamEntry): void {
+    if (entry.last !== entry.writtenLast || entry.tombstoned !== entry.writtenTombstone) return;
+    const meta = this.streams.get(metastreamOf(entry.name));
+    if (meta !== undefined && meta.last !== meta.writtenLast) return;
+    entry.pending = false;
+    entry.writtenMetadata = undefined;
+    this.dirty.delete(entry);
+    this.lastPending.delete(entry);
+  }
+
+  private dropped(): void {
+    for (const entry of this.dirty) {
+      entry.writtenLast = entry.last;
+      entry.writtenTombstone = entry.tombstoned;
+      entry.writtenMetadata = undefined;
+      entry.pending = false;
+    }
+    this.dirty.clear();
+    this.lastPending.clear();
+  }
+
+  // ---- reading
+
+  private extentsOf(entry: StreamEntry): StreamExtent[] {
+    const segments = this.log.segments;
+    if (entry.extents === undefined || entry.extentsFor !== segments) {
+      const key = streamKey(entry.name);
+      entry.extents = [];
+      for (const segment of segments) {
+        const extent = segment.find(entry.name, () => key);
+        if (extent !== undefined && extent.count > 0) entry.extents.push(extent);
+      }
+      // The newest segment gains streams while it is written, so only a stream that is in it can be remembered.
+      entry.extentsFor = this.log.active.open?.streams.has(entry.name) ? segments : undefined;
+    }
+    return entry.extents;
+  }
+
+  /** The extent and place in it of the first event at or after a revision. */
+  private locate(
+    extents: readonly StreamExtent[],
+    revision: number,
+  ): { extent: number; n: number } | undefined {
+    let low = 0;
+    let high = extents.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((extents[middle]?.last ?? 0) < revision) low = middle + 1;
+      else high = middle;
+    }
+    const extent = extents[low];
+    if (extent === undefined) return undefined;
+    let from = 0;
+    let to = extent.count;
+    if (extent.last - extent.first + 1 === extent.count)
+      return { extent: low, n: Math.max(0, revision - extent.first) };
+    while (from < to) {
+      const middle = (from + to) >> 1;
+      if (extent.revisionAt(middle) < revision) from = middle + 1;
+      else to = middle;
+    }
+    return { extent: low, n: from };
+  }
+
+  private recordAt(entry: StreamEntry, revision: number): RecordView | undefined {
+    const extents = this.extentsOf(entry);
+    const place = this.locate(extents, revision);
+    const extent = place && extents[place.extent];
+    if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
+      return undefined;
+    return this.reader.at(extent.positionAt(place.n), false);
+  }
+
+  /** One event of a stream, if it can be seen: for resolving links. */
+  visibleRecord(name: string, revision: number, reader: RecordReader): RecordView | undefined {
+    const { state } = this.state(name);
+    if (state !== 'exists') return undefined;
+    const entry = this.entry(name);
+    if (revision > entry.last || revision < this.firstVisible(entry)) return undefined;
+    const extents = this.extentsOf(entry);
+    const place = this.locate(extents, revision);
+    const extent = place && extents[place.extent];
+    if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
+      return undefined;
+    const record = reader.at(extent.positionAt(place.n), false);
+    return this.tooOld(this.metadataOf(entry), record) ? undefined : record;
+  }
+
+  private firstVisible(entry: StreamEntry): number {
+    const { maxCount, truncateBefore } = this.metadataOf(entry);
+    return Math.max(0, truncateBefore ?? 0, maxCount === undefined ? 0 : entry.last - maxCount + 1);
+  }
+
+  private tooOld(metadata: StreamMetadata, record: RecordView): boolean {
+    return metadata.maxAge !== undefined && record.created < this.options.now() - metadata.maxAge * 1e6;
+  }
+
+  /** Up to `limit` events of a stream from a revision on, oldest first. */
+  readForwards(name: string, from: number, limit: number, reader: RecordReader): StreamSlice {
+    const { state, last } = this.state(name);
+    if (state !== 'exists') return { state, records: [], next: from, last, end: true };
+    const entry = this.entry(name);
+    const first = this.firstVisible(entry);
+    if (from + limit - 1 < first) return { state, records: [], next: first, last, end: first > last };
+    const metadata = this.metadataOf(entry);
+    const records: RecordView[] = [];
+    const start = Math.max(from, first);
+    const stop = Math.min(last, from + limit - 1);
+    const extents = this.extentsOf(entry);
+    const place = this.locate(extents, start);
+    let next = Math.min(stop + 1, Math.max(start, last + 1));
+    let bytes = 0;
+    if (place !== undefined && start <= stop) {
+      let previous = -1;
+      outer: for (let e = place.extent; e < extents.length; e++) {
+        const extent = extents[e];
+        if (extent === undefined) break;
+        for (let n = e === place.extent ? place.n : 0; n < extent.count; n++) {
+          const revision = extent.revisionAt(n);
+          if (revision > stop) break outer;
+          const position = extent.positionAt(n);
+          const record = reader.at(position, previous >= 0 && position - previous < 32768);
+          previous = position;
+          if (!this.tooOld(metadata, record)) records.push(record);
+          bytes += record.size;
+          if (bytes > SLICE_BYTES) {
+            next = revision + 1;
+            return { state, records, next, last, end: next > last };
+          }
+        }
+      }
+    }
+    next = stop + 1;
+    return { state, records, next: Math.max(next, start), last, end: stop >= last || from > last };
+  }
+
+  /** Up to `limit` events of a stream from a revision back, newest first. */
+  readBackwards(name: string, from: number | 'end', limit: number, reader: RecordReader): StreamSlice {
+    const { state, last } = this.state(name);
+    if (state !== 'exists') return { state, records: [], next: -1, last, end: true };
+    const entry = this.entry(name);
+    const first = this.firstVisible(entry);
+    const metadata = this.metadataOf(entry);
+    const start = from === 'end' ? last : from;
+    const stop = Math.max(first, start - limit + 1, 0);
+    const records: RecordView[] = [];
+    const extents = this.extentsOf(entry);
+    let bytes = 0;
+    const top = Math.min(start, last);
+    if (top >= stop) {
+      let e = extents.length - 1;
+      while (e >= 0 && (extents[e]?.first ?? 0) > top) e--;
+      let previous = -1;
+      for (; e >= 0; e--) {
+        const extent = extents[e];
+        if (extent === undefined) break;
+        let n = extent.count - 1;
+        if (extent.last > top) {
+          const place = this.locate([extent], top);
+          n = place?.n ?? n;
+          if (extent.revisionAt(n) > top) n--;
+        }
+        for (; n >= 0; n--) {
+          const revision = extent.revisionAt(n);
+          if (revision < stop) return { state, records, next: stop - 1, last, end: stop <= first };
+          const position = extent.positionAt(n);
+          const record = this.readBack(reader, position, previous);
+          previous = position;
+          if (!this.tooOld(metadata, record)) records.push(record);
+          bytes += record.size;
+          if (bytes > SLICE_BYTES)
+            return { state, records, next: revision - 1, last, end: revision <= first };
+        }
+      }
+    }
+    return { state, records, next: stop - 1, last, end: stop <= first };
+  }
+
+  /** Reads a record whose neighbour before it is likely to be wanted next. */
+  private readBack(reader: RecordReader, position: number, previous: number): RecordView {
+    if (previous > 0 && previous - position < 32768) {
+      const segment = this.log.segmentAt(position);
+      const place = segment?.placeOf(position);
+      if (segment !== undefined && place !== undefined) reader.approach(segment, place);
+    }
+    return reader.at(position, false);
+  }
+
+  /** Records of the whole log from a position on, oldest first. */
+  readAllForwards(from: number, limit: number, reader: RecordReader): LogSlice {
+    const records: RecordView[] = [];
+    let bytes = 0;
+    let position = Math.max(from, 0);
+    const committed = this.log.committed;
+    for (;;) {
+      if (position >= committed) return { records, next: committed, end: true };
+      const segment = this.log.segmentAt(position);
+      let place = segment?.placeOf(position);
+      if (segment !== undefined) {
+        while (place !== undefined) {
+          const record = reader.inSegment(segment, place, true);
+          if (record === undefined) break;
+          const at = record.position;
+          if (at >= committed) return { records, next: committed, end: true };
+          place += record.size;
+          if (!record.isEmpty) {
+            records.push(record);
+            bytes += record.size;
+          }
+          if (records.length >= limit || bytes > SLICE_BYTES) {
+            const next = segment.compacted ? at + 1 : at + record.size;
+            return { records, next, end: next >= committed };
+          }
+        }
+        position = segment.end;
+        const following = this.log.segments[this.log.segments.indexOf(segment) + 1];
+        if (following === undefined) return { records, next: committed, end: true };
+        position = following.base + SEGMENT_HEADER_SIZE;
+      }
+    }
+  }
+
+  /** Records of the whole log before a position, newest first. */
+  readAllBackwards(before: number, limit: number, reader: RecordReader): LogSlice {
+    const records: RecordView[] = [];
+    let bytes = 0;
+    const from = Math.min(before, this.log.committed);
+    let segment = this.log.segmentAt(from - 1);
+    while (segment !== undefined) {
+      let place = this.placeBefore(segment, from);
+      for (;;) {
+        const record = reader.before(segment, place);
+        if (record === undefined) break;
+        place -= record.size;
+        if (!record.isEmpty) {
+          records.push(record);
+          bytes += record.size;
+        }
+        if (records.length >= limit || bytes > SLICE_BYTES)
+          return { records, next: record.position, end: false };
+      }
+      segment = this.log.segments[this.log.segments.indexOf(segment) - 1];
+    }
+    return { records, next: 0, end: true };
+  }
+
+  /** The place in a segment's file where the records before a position end. */
+  private placeBefore(segment: Segment, position: number): number {
+    const end = segment.compacted ? segment.handle.size() : segment.end - segment.base;
+    if (position >= segment.end) return end;
+    if (!segment.compacted) return Math.max(SEGMENT_HEADER_SIZE, position - segment.base);
+    return segment.placeOf(position) ?? end;
+  }
+
+  /** Whether a record begins at a position; positions that a scavenge took away count as beginnings. */
+  isBoundary(position: number): boolean {
+    if (position === 0 || position >= this.log.committed) return true;
+    const segment = this.log.segmentAt(position);
+    if (segment === undefined || segment.compacted || position >= segment.end) return true;
+    if (position - segment.base < SEGMENT_HEADER_SIZE) return position === segment.base;
+    try {
+      this.reader.at(position, false);
+      return true;
+    } catch {
+      return false;
+    }
+  }
+}
+
+type Check =
+  | { readonly kind: 'ok'; readonly softDeleted: boolean; readonly originalSoftDeleted: boolean }
+  | { readonly kind: 'wrong'; readonly current: number }
+  | { readonly kind: 'deleted' }
+  | { readonly kind: 'idempotent'; readonly revision: number; readonly position: number };
+
+const EMPTY: ProposedEvent = {
+  id: Buffer.alloc(16),
+  type: '',
+  json: false,
+  metadata: NO_BYTES,
+  data: NO_BYTES,
+};
+
+function metadataEvent(data: Buffer): ProposedEvent {
+  const id = randomBytes(16);
+  id[6] = ((id[6] ?? 0) & 0x0f) | 0x40;
+  id[8] = ((id[8] ?? 0) & 0x3f) | 0x80;
+  return { id, type: METADATA_TYPE, json: true, metadata: NO_BYTES, data };
+}
+
+function failed(error: Error): AppendResult {
+  return { kind: 'failed', reason: error.message };
+}
