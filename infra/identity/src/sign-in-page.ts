@@ -1,0 +1,79 @@
+import { createHash } from 'node:crypto';
+import type { Account } from './accounts.js';
+
+const STYLE = `
+:root { color-scheme: dark; --ink: #f2efe9; --soft: #9b978f; --line: #2c2a27; }
+* { box-sizing: border-box; }
+body { margin: 0; min-height: 100dvh; display: grid; place-items: center; background: #000; color: var(--ink);
+  font: 400 1rem/1.5 ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; padding: 2rem; }
+main { width: min(22rem, 100%); display: grid; gap: 2.5rem; }
+svg { width: 4.5rem; height: 3rem; display: block; }
+h1 { margin: 0; font: 400 1.9rem/1.2 'Iowan Old Style', 'Palatino Linotype', Palatino, Georgia, serif;
+  letter-spacing: -0.01em; }
+p { margin: 0.6rem 0 0; color: var(--soft); font-size: 0.9rem; }
+form { display: grid; gap: 0.75rem; }
+button { font: inherit; border-radius: 999px; padding: 0.85rem 1.5rem; border: 1px solid var(--line);
+  background: transparent; color: var(--ink); cursor: pointer; text-align: center; }
+button:hover { border-color: var(--soft); }
+button.first { background: var(--ink); border-color: var(--ink); color: #000; font-weight: 500; }
+button.first:hover { background: #fff; }
+:focus-visible { outline: 2px solid var(--ink); outline-offset: 3px; }
+.else { display: grid; gap: 0.75rem; }
+label { color: var(--soft); font-size: 0.9rem; }
+.field { display: flex; gap: 0.5rem; }
+.field button { flex: none; padding-inline: 1.1rem; }
+input { font: inherit; min-width: 0; flex: 1; padding: 0.8rem 1.1rem; border-radius: 999px;
+  border: 1px solid var(--line); background: transparent; color: var(--ink); }
+.wrong { color: #f0a58f; }
+`;
+
+/** What the page's Content-Security-Policy allows: this style, and forms that end at `origins`. */
+export function signInPolicy(origins: readonly string[]): string {
+  const hash = createHash('sha256').update(STYLE).digest('base64');
+  return [
+    "default-src 'none'",
+    `style-src 'sha256-${hash}'`,
+    // Chromium checks the redirects that follow a form against form-action too.
+    `form-action 'self' ${origins.join(' ')}`,
+    "frame-ancestors 'none'",
+    "base-uri 'none'",
+  ].join('; ');
+}
+
+const MARK = `<svg viewBox="0 0 72 48" fill="none" stroke="currentColor" stroke-width="2.5" aria-hidden="true">
+<circle cx="13" cy="33" r="11"/><circle cx="49" cy="24" r="20.5"/></svg>`;
+
+function page(body: string): string {
+  return `<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="theme-color" content="#000000"><title>Sign in to oO</title><style>${STYLE}</style></head>
+<body><main>${MARK}${body}</main></body></html>
+`;
+}
+
+/** One button for each account, the first of them large, and a field for a name that is not there yet. */
+export function signInPage(accounts: readonly Account[], wrongName?: string): string {
+  const buttons = accounts.map(
+    ({ subject, name }, index) =>
+      `<button name="subject" value="${escaped(subject)}"${index === 0 ? ' class="first" autofocus' : ''}>` +
+      `Continue as ${escaped(name)}</button>`,
+  );
+  const wrong =
+    wrongName === undefined ? '' : `<p class="wrong" role="alert" id="wrong">${escaped(wrongName)}</p>`;
+  return page(`<header><h1>Who is there?</h1><p>These accounts live on this machine.</p></header>
+<form method="post">${buttons.join('\n')}</form>
+<form method="post" class="else"><label for="name">Or as somebody else</label>
+<div class="field"><input id="name" name="name" maxlength="40" required autocomplete="off" placeholder="A name"${
+    wrongName === undefined ? '' : ' aria-invalid="true" aria-describedby="wrong"'
+  }><button>Go</button></div>${wrong}</form>`);
+}
+
+/** Says what went wrong and the way out of it. */
+export function errorPage(detail: string, back: string): string {
+  return page(`<header><h1>That did not work.</h1><p>${escaped(detail)}</p></header>
+<form method="get" action="${escaped(back)}"><button class="first" autofocus>Back to oO</button></form>`);
+}
+
+function escaped(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+}

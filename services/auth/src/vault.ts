@@ -1,0 +1,117 @@
+import type { TenantId } from '@oo/contracts';
+import { Kysely, PostgresDialect, sql } from 'kysely';
+import { Pool } from 'pg';
+
+/** Who a person is: what an identity provider calls them, and the pseudonym that everything else knows them by. */
+interface PersonTable {
+  issuer: string;
+  subject: string;
+  user_id: string;
+  created_at: Date;
+}
+
+/** Personal access tokens; of the token itself only the hash is here. */
+interface TokenTable {
+  id: string;
+  hash: Buffer;
+  user_id: string;
+  name: string;
+  created_at: Date;
+}
+
+/** better-auth's own tables, as far as they are read here. */
+interface AccountTable {
+  userId: string;
+  providerId: string;
+  accountId: string;
+}
+
+export interface VaultTables {
+  person: PersonTable;
+  access_token: TokenTable;
+  account: AccountTable;
+}
+
+export interface Vault {
+  readonly db: Kysely<VaultTables>;
+  /** The tenant that new people belong to. */
+  readonly tenant: TenantId;
+  /** True while the database answers. */
+  answers(): Promise<boolean>;
+  close(): Promise<void>;
+}
+
+// Any constant: whoever migrates holds it, so that two processes that start together take turns.
+const MIGRATION_LOCK = 7_205_114;
+
+/**
+ * Opens the vault and brings its own tables up to date. better-auth's follow in `openSessions`.
+ * @param url `postgres://…`, the vault's database
+ */
+export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
+  const pool = new Pool({ connectionString: url, max: 8, connectionTimeoutMillis: 5_000 });
+  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
+  pool.on('error', () => undefined);
+  const db = new Kysely<VaultTables>({ dialect: new PostgresDialect({ pool }) });
+  const vault: Vault = {
+    db,
+    tenant,
+    answers: () =>
+      pool.query('select 1').then(
+        () => true,
+        () => false,
+      ),
+    close: () => db.destroy(),
+  };
+  try {
+    await whileMigrating(vault, createTables);
+  } catch (error) {
+    await vault.close();
+    throw error;
+  }
+  return vault;
+}
+
+/** Runs a migration alone among all processes. */
+export async function whileMigrating(
+  vault: Vault,
+  migrate: (db: Kysely<VaultTables>) => Promise<void>,
+): Promise<void> {
+  await vault.db.connection().execute(async (db) => {
+    await sql`select pg_advisory_lock(${MIGRATION_LOCK})`.execute(db);
+    try {
+      await migrate(db);
+    } finally {
+      await sql`select pg_advisory_unlock(${MIGRATION_LOCK})`.execute(db);
+    }
+  });
+}
+
+async function createTables(db: Kysely<VaultTables>): Promise<void> {
+  await db.schema
+    .createTable('person')
+    .ifNotExists()
+    .addColumn('issuer', 'text', (column) => column.notNull())
+    .addColumn('subject', 'text', (column) => column.notNull())
+    .addColumn('user_id', 'text', (column) => column.notNull().unique())
+    .addColumn('created_at', 'timestamptz', (column) => column.notNull())
+    .addPrimaryKeyConstraint('person_key', ['issuer', 'subject'])
+    .execute();
+  await db.schema
+    .createTable('access_token')
+    .ifNotExists()
+    .addColumn('id', 'uuid', (column) => column.primaryKey())
+    .addColumn('hash', 'bytea', (column) => column.notNull().unique())
+    .addColumn('user_id', 'text', (column) =>
+      column.notNull().references('person.user_id').onDelete('cascade'),
+    )
+    .addColumn('name', 'text', (column) => column.notNull())
+    .addColumn('created_at', 'timestamptz', (column) => column.notNull())
+    .execute();
+  await db.schema
+    .createIndex('access_token_user')
+    .ifNotExists()
+    .on('access_token')
+    .column('user_id')
+    .execute();
+}
