@@ -1,1 +1,14 @@
-export {};
+export * from './clock/clock.js';
+export * from './clock/steered-clock.js';
+export * from './command-handling/command-handling.js';
+export * from './decider/decider.js';
+export * from './decider/specification.js';
+export * from './event-store/errors.js';
+export * from './event-store/event-store.js';
+export * from './event-store/stored-event.js';
+export * from './event-store/subscription.js';
+export * from './messaging/answer.js';
+export * from './messaging/connect.js';
+export * from './messaging/request.js';
+export * from './messaging/streams.js';
+export * from './projections/index.js';

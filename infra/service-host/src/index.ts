@@ -1,1 +1,12 @@
-export {};
+export * from './config/config.js';
+export * from './config/pieces.js';
+export * from './health/health.js';
+export * from './health/health-server.js';
+export * from './host/host-module.js';
+export * from './host/parts.js';
+export * from './host/service.js';
+export * from './host/tokens.js';
+export * from './logging/log.js';
+export * from './logging/nest-log.js';
+export * from './transport/answer.js';
+export * from './transport/plain-json-server.js';

@@ -1,0 +1,254 @@
+import {
+  type CommandId,
+  type CommandReply,
+  type DomainEvent,
+  type EventType,
+  type edge,
+  eventIdOf,
+  type Instant,
+  type PersonCategory,
+  type Problem,
+  problem,
+  type Recorded,
+  readEvent,
+  readMetadata,
+  streamOf,
+  type TenantId,
+  type UserId,
+} from '@oo/contracts';
+import { LRUCache } from 'lru-cache';
+import type { z } from 'zod';
+import type { Decider } from '../decider/decider.js';
+import { isEventOf } from '../decider/decider.js';
+import { EventStoreUnavailable, StreamGone, WrongRevision } from '../event-store/errors.js';
+import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
+import type { StoredEvent } from '../event-store/stored-event.js';
+import { RecordedCommands } from './recorded-commands.js';
+
+/** What every command carries, parsed. */
+export type CommandContext = z.infer<typeof edge.context>;
+
+export interface CommandHandlingOptions {
+  /**
+   * How many of a stream's last events are loaded. A command is recognised again, and the state is folded, over at
+   * least these.
+   */
+  readonly window: number;
+  /** How often a command is decided at the most, when others write or the store does not answer; 8. */
+  readonly attempts?: number;
+  /** No attempt begins later than this after the first; 5,000. */
+  readonly timeLimitMs?: number;
+  /** Events in all cached streams together, about 200 bytes each. */
+  readonly cachedEvents?: number;
+  /** Waits before the next attempt (from 1); jittered, so that those who collided part. */
+  readonly pause?: (attempt: number) => Promise<void>;
+}
+
+interface Loaded<State> {
+  state: State;
+  revision: bigint;
+  position: bigint;
+  readonly commands: RecordedCommands;
+}
+
+/**
+ * The one way to handle a command of a person's stream: load, look for the command among the loaded events, decide,
+ * append with the expected revision; on a conflict catch up and decide again.
+ *
+ * States are cached with their revision. A cached state may be behind; the expected revision finds that out when
+ * something is appended, and where nothing would be (a rejection, a no-op) the stream is read on before that is
+ * answered. Commands of one stream are handled one after the other within a process.
+ */
+export class CommandHandling<State, Command, Event extends DomainEvent> {
+  readonly #types: ReadonlySet<EventType>;
+  readonly #cache: LRUCache<string, Loaded<State>>;
+  readonly #lanes = new Map<string, Promise<unknown>>();
+  readonly #attempts: number;
+  readonly #timeLimitMs: number;
+  readonly #pause: (attempt: number) => Promise<void>;
+
+  constructor(
+    private readonly store: EventStore,
+    private readonly category: PersonCategory,
+    private readonly decider: Decider<State, Command, Event>,
+    private readonly options: CommandHandlingOptions,
+  ) {
+    this.#types = new Set<EventType>(decider.evolves);
+    this.#attempts = options.attempts ?? 8;
+    this.#timeLimitMs = options.timeLimitMs ?? 5_000;
+    this.#pause = options.pause ?? jittered;
+    this.#cache = new LRUCache({
+      maxSize: options.cachedEvents ?? 200_000,
+      sizeCalculation: ({ commands }) => commands.size + 1,
+    });
+  }
+
+  /** Handles a command. Expected failures come as a problem in the reply; what throws is a bug or unreadable. */
+  handle(context: CommandContext, command: Command): Promise<CommandReply> {
+    const stream = streamOf(this.category, context.userId as UserId);
+    return this.#inLane(stream, async () => {
+      try {
+        return await this.#attempt(stream, context, command);
+      } catch (error) {
+        if (error instanceof StreamGone) {
+          return failed(problem('unknown-user', 'This person has left. Nothing can be recorded any more.'));
+        }
+        throw error;
+      }
+    });
+  }
+
+  /** The state now, read up to the stream's end. @throws EventStoreUnavailable, StreamGone */
+  state(user: UserId): Promise<State> {
+    const stream = streamOf(this.category, user);
+    return this.#inLane(stream, async () => (await this.#current(stream)).state);
+  }
+
+  async #attempt(stream: string, context: CommandContext, command: Command): Promise<CommandReply> {
+    const deadline = performance.now() + this.#timeLimitMs;
+    let unanswered = false;
+    for (let attempt = 1; attempt <= this.#attempts && performance.now() < deadline; attempt++) {
+      if (attempt > 1) await this.#pause(attempt - 1);
+      try {
+        const cached = attempt === 1 ? this.#cache.get(stream) : undefined;
+        const reply =
+          (cached && (await this.#decide(stream, cached, context, command, 'cached'))) ??
+          (await this.#decide(stream, await this.#current(stream), context, command, 'fresh'));
+        if (reply !== undefined) return reply;
+      } catch (error) {
+        // An append that was not answered may have happened: reading the stream again tells.
+        unanswered = error instanceof EventStoreUnavailable;
+        const behind = error instanceof WrongRevision && error.isAhead;
+        // Where the store stands behind what is cached, it was put back, and the cached state is of another past.
+        if (!unanswered && !behind) this.#cache.delete(stream);
+        if (!unanswered && !(error instanceof WrongRevision)) throw error;
+      }
+    }
+    return failed(
+      !unanswered
+        ? problem('conflict', 'Others kept writing for this person. Send the same command again.')
+        : problem('unavailable', 'The event store does not answer. Send the same command again in a moment.'),
+    );
+  }
+
+  /** Undefined where a cached state does not settle it. */
+  async #decide(
+    stream: string,
+    loaded: Loaded<State>,
+    context: CommandContext,
+    command: Command,
+    age: 'cached' | 'fresh',
+  ): Promise<CommandReply | undefined> {
+    const commandId = context.commandId as CommandId;
+    const before = loaded.commands.find(commandId);
+    if (before !== undefined) return recorded(before);
+    const decision = this.decider.decide(command, loaded.state);
+    if ('problem' in decision) return age === 'fresh' ? failed(decision.problem) : undefined;
+    if (decision.events.length === 0) {
+      if (age === 'cached') return undefined;
+      if (loaded.revision === EMPTY) throw new Error(`a no-op on ${stream}, where nothing has happened`);
+      const { revision, position } = loaded;
+      return recorded({ stream, revision, position, eventIds: [], duplicate: false });
+    }
+    return recorded(await this.#append(stream, loaded, context, decision.events));
+  }
+
+  async #append(
+    stream: string,
+    loaded: Loaded<State>,
+    context: CommandContext,
+    events: readonly Event[],
+  ): Promise<Recorded> {
+    const commandId = context.commandId as CommandId;
+    const metadata = metadataOf(context);
+    const fresh: NewEvent[] = events.map((event, index) => ({
+      id: eventIdOf(commandId, index),
+      event,
+      metadata,
+    }));
+    const { revision, position } = await this.store.append(stream, loaded.revision, fresh);
+    loaded.commands.record(commandId, revision, position, fresh.length);
+    loaded.state = events.reduce(
+      (state, event) => (this.#types.has(event.type) ? this.decider.evolve(state, event) : state),
+      loaded.state,
+    );
+    loaded.revision = revision;
+    loaded.position = position;
+    this.#cache.set(stream, loaded);
+    return { stream, revision, position, eventIds: fresh.map(({ id }) => id), duplicate: false };
+  }
+
+  /** The stream as it is now: the cached state read on, or the window loaded. */
+  async #current(stream: string): Promise<Loaded<State>> {
+    const cached = this.#cache.get(stream);
+    if (cached !== undefined) {
+      const events = await this.store.readForward(stream, cached.revision + 1n, this.options.window);
+      const contiguous = events[0] === undefined || events[0].revision === cached.revision + 1n;
+      if (contiguous && events.length < this.options.window) {
+        this.#take(stream, cached, events);
+        return cached;
+      }
+    }
+    const loaded: Loaded<State> = {
+      state: this.decider.initialState(),
+      revision: EMPTY,
+      position: 0n,
+      commands: new RecordedCommands(stream, this.options.window),
+    };
+    this.#take(stream, loaded, await this.store.readLast(stream, this.options.window));
+    return loaded;
+  }
+
+  /** @throws EventUnreadable for an event that the decider reads and this build cannot */
+  #take(stream: string, loaded: Loaded<State>, events: readonly StoredEvent[]): void {
+    for (const stored of events) {
+      if ((this.#types as ReadonlySet<string>).has(stored.type)) {
+        const { schemaVersion } = readMetadata(stored.metadata);
+        const event = readEvent(stored.type, schemaVersion, stored.data);
+        if (isEventOf<Event>(this.#types, event)) loaded.state = this.decider.evolve(loaded.state, event);
+      }
+      loaded.commands.add(stored);
+      loaded.revision = stored.revision;
+      loaded.position = stored.position;
+    }
+    this.#cache.set(stream, loaded);
+  }
+
+  #inLane<T>(stream: string, task: () => Promise<T>): Promise<T> {
+    const before = this.#lanes.get(stream);
+    const mine = before === undefined ? task() : before.then(task, task);
+    this.#lanes.set(stream, mine);
+    const leave = () => {
+      if (this.#lanes.get(stream) === mine) this.#lanes.delete(stream);
+    };
+    mine.then(leave, leave);
+    return mine;
+  }
+}
+
+function metadataOf(context: CommandContext): NewEvent['metadata'] {
+  return {
+    correlationId: context.correlationId,
+    causationId: context.causationId,
+    userId: context.userId as UserId,
+    tenantId: context.tenantId as TenantId,
+    producer: context.producer,
+    occurredAt: context.occurredAt as Instant,
+    recordedAt: context.receivedAt as Instant,
+    commandId: context.commandId as CommandId,
+  };
+}
+
+function recorded(what: Recorded): CommandReply {
+  return { result: { $case: 'recorded', recorded: what } };
+}
+
+function failed(what: Problem): CommandReply {
+  return { result: { $case: 'problem', problem: what } };
+}
+
+/** Up to 10 ms, doubling to 320 ms. */
+function jittered(attempt: number): Promise<void> {
+  const most = 10 * 2 ** Math.min(attempt - 1, 5);
+  return new Promise((resolve) => setTimeout(resolve, Math.random() * most));
+}

@@ -1,0 +1,211 @@
+import {
+  type AllStreamRecordedEvent,
+  BACKWARDS,
+  EventStoreDBClient,
+  FORWARDS,
+  jsonEvent,
+  NO_STREAM,
+  StreamDeletedError,
+  StreamNotFoundError,
+  WrongExpectedVersionError,
+} from '@eventstore/db-client';
+import { type DomainEvent, EVENTS, type Metadata, metadataJson, ownerOf, payloadJson } from '@oo/contracts';
+import { EventStoreUnavailable, StreamGone, unavailableBecause, WrongRevision } from './errors.js';
+import { type StoredEvent, storedEvent } from './stored-event.js';
+
+/** An event to append. */
+export interface NewEvent {
+  readonly id: string;
+  readonly event: DomainEvent;
+  readonly metadata: Omit<Metadata, 'schemaVersion'>;
+}
+
+export interface Appended {
+  /** Revision of the last of the appended events. */
+  readonly revision: bigint;
+  /** Commit position of the last of the appended events. */
+  readonly position: bigint;
+}
+
+/** The revision of a stream that has no event. */
+export const EMPTY = -1n;
+
+const PAGE = 500;
+const APPEND_TIMEOUT_MS = 10_000;
+
+/**
+ * The event store, through `@eventstore/db-client` alone. Reads are bounded pages, so that none has to be cancelled.
+ * All methods throw {@link EventStoreUnavailable} when the store does not answer (an append may then have happened
+ * or not) and {@link StreamGone} for a tombstoned stream.
+ */
+export class EventStore {
+  readonly #client: EventStoreDBClient;
+
+  private constructor(readonly url: string) {
+    this.#client = EventStoreDBClient.connectionString(url);
+  }
+
+  /** @param url connection string: `esdb://127.0.0.1:2113?tls=false`. Connects at the first call. */
+  static connect(url: string): EventStore {
+    return new EventStore(url);
+  }
+
+  async close(): Promise<void> {
+    await this.#client.dispose();
+  }
+
+  /**
+   * @param expected revision of the stream's last event, {@link EMPTY} for none
+   * @throws WrongRevision when the stream stands elsewhere
+   */
+  async append(stream: string, expected: bigint, events: readonly NewEvent[]): Promise<Appended> {
+    const data = events.map(({ id, event, metadata }) =>
+      jsonEvent({
+        id,
+        type: event.type,
+        data: payloadJson(event) as Record<string, unknown>,
+        metadata: metadataJson({ ...metadata, schemaVersion: EVENTS[event.type].version }),
+      }),
+    );
+    const expectedRevision = expected === EMPTY ? NO_STREAM : expected;
+    try {
+      // The client waits for ever when a batch stream ends without an error.
+      const result = await within(
+        APPEND_TIMEOUT_MS,
+        this.#client.appendToStream(stream, data, { expectedRevision }),
+      );
+      if (result.position === undefined) throw new Error(`the store gave no position for ${stream}`);
+      return { revision: result.nextExpectedRevision, position: result.position.commit };
+    } catch (error) {
+      if (error instanceof WrongExpectedVersionError) {
+        throw new WrongRevision(stream, expected, error.actualVersion);
+      }
+      throw storeError(error, stream);
+    }
+  }
+
+  /** Up to `count` events from `from` on, oldest first; empty where there are none or no such stream. */
+  readForward(stream: string, from: bigint, count: number): Promise<StoredEvent[]> {
+    return this.#read(stream, { direction: FORWARDS, fromRevision: from, maxCount: count });
+  }
+
+  /** The last `count` events, oldest first. */
+  async readLast(stream: string, count: number): Promise<StoredEvent[]> {
+    const events = await this.#read(stream, { direction: BACKWARDS, fromRevision: 'end', maxCount: count });
+    return events.reverse();
+  }
+
+  /** A whole stream from `from` on, in pages. */
+  async *readStream(stream: string, from = 0n, page = PAGE): AsyncGenerator<StoredEvent[]> {
+    for (let next = from; ; ) {
+      const events = await this.readForward(stream, next, page);
+      const last = events.at(-1);
+      if (last === undefined) return;
+      yield events;
+      if (events.length < page) return;
+      next = last.revision + 1n;
+    }
+  }
+
+  /**
+   * Events of oO's streams in the order of the store, in pages; a page may be empty where the store has only others.
+   * @param after position to start behind; undefined starts at the beginning
+   */
+  async *readAll(after?: bigint, page = PAGE): AsyncGenerator<StoredEvent[]> {
+    for (let cursor = after; ; ) {
+      const events = await this.#readAll({ direction: FORWARDS, from: cursor ?? 'start', count: page });
+      // Reading from a position starts with the event that stands there.
+      const fresh = events.filter((event) => cursor === undefined || event.position > cursor);
+      const last = fresh.at(-1);
+      if (last === undefined) return;
+      yield fresh.filter(isOurs);
+      if (events.length < page) return;
+      cursor = last.position;
+    }
+  }
+
+  /** The same from the newest event backwards. */
+  async *readAllBackwards(page = PAGE): AsyncGenerator<StoredEvent[]> {
+    for (let cursor: bigint | undefined; ; ) {
+      const events = await this.#readAll({ direction: BACKWARDS, from: cursor ?? 'end', count: page });
+      const fresh = events.filter((event) => cursor === undefined || event.position < cursor);
+      const last = fresh.at(-1);
+      if (last === undefined) return;
+      yield fresh.filter(isOurs);
+      if (events.length < page) return;
+      cursor = last.position;
+    }
+  }
+
+  /** Position of the newest event of oO's streams; undefined where there is none. */
+  async head(): Promise<bigint | undefined> {
+    for await (const page of this.readAllBackwards(16)) {
+      const newest = page[0];
+      if (newest !== undefined) return newest.position;
+    }
+    return undefined;
+  }
+
+  async #read(
+    stream: string,
+    options: {
+      direction: typeof FORWARDS | typeof BACKWARDS;
+      fromRevision: bigint | 'end';
+      maxCount: number;
+    },
+  ): Promise<StoredEvent[]> {
+    const events: StoredEvent[] = [];
+    try {
+      for await (const { event } of this.#client.readStream(stream, options)) {
+        if (event !== undefined) events.push(storedEvent(event));
+      }
+    } catch (error) {
+      if (error instanceof StreamNotFoundError) return [];
+      throw storeError(error, stream);
+    }
+    return events;
+  }
+
+  async #readAll(options: {
+    direction: typeof FORWARDS | typeof BACKWARDS;
+    from: bigint | 'start' | 'end';
+    count: number;
+  }): Promise<StoredEvent[]> {
+    const { from, direction, count } = options;
+    const fromPosition = typeof from === 'bigint' ? { commit: from, prepare: from } : from;
+    const events: StoredEvent[] = [];
+    try {
+      for await (const { event } of this.#client.readAll({ direction, fromPosition, maxCount: count })) {
+        if (event !== undefined) events.push(storedEvent(event as AllStreamRecordedEvent));
+      }
+    } catch (error) {
+      throw storeError(error, '$all');
+    }
+    return events;
+  }
+}
+
+/** Whether an event stands in one of oO's streams. */
+export function isOurs(event: Pick<StoredEvent, 'stream'>): boolean {
+  return ownerOf(event.stream) !== undefined;
+}
+
+function storeError(error: unknown, stream: string): unknown {
+  if (error instanceof StreamDeletedError) return new StreamGone(stream);
+  return unavailableBecause(error) ?? error;
+}
+
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const expiry = new Promise<never>((_, reject) => {
+    timer = setTimeout(
+      () => reject(new EventStoreUnavailable(`no answer within ${milliseconds} ms`)),
+      milliseconds,
+    );
+  });
+  try {
+    return await Promise.race([promise, expiry]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

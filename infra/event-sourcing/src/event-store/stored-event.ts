@@ -1,0 +1,79 @@
+import type { AllStreamRecordedEvent, RecordedEvent as ClientEvent } from '@eventstore/db-client';
+import {
+  type CommandId,
+  type EventEnvelope,
+  isCommandId,
+  type RecordedEvent,
+  readEvent,
+  readMetadata,
+} from '@oo/contracts';
+
+/** An event as the store holds it: payload and metadata are JSON that nobody has looked at yet. */
+export interface StoredEvent {
+  readonly id: string;
+  readonly type: string;
+  readonly stream: string;
+  readonly revision: bigint;
+  readonly position: bigint;
+  readonly data: unknown;
+  readonly metadata: unknown;
+  /** When the store wrote it, by the store's clock (milliseconds since 1970). Retention only; never the domain's time. */
+  readonly storedAtMs: number;
+}
+
+/**
+ * Upcasts and parses.
+ * @throws EventUnreadable when this build cannot read the payload
+ * @throws z.ZodError when the metadata is malformed
+ */
+export function parseStored(event: StoredEvent): RecordedEvent {
+  const metadata = readMetadata(event.metadata);
+  const { id, stream, revision, position } = event;
+  return {
+    ...readEvent(event.type, metadata.schemaVersion, event.data),
+    id,
+    stream,
+    revision,
+    position,
+    metadata,
+  };
+}
+
+/** As it travels: the payload as it was written, for the reader to upcast. */
+export function envelopeOf(event: StoredEvent): EventEnvelope {
+  const { id, type, stream, data, metadata } = event;
+  return {
+    id,
+    type,
+    stream,
+    revision: String(event.revision),
+    position: String(event.position),
+    data,
+    metadata,
+  };
+}
+
+/** The command that an event came of, without parsing the rest. */
+export function commandIdOf(event: StoredEvent): CommandId | undefined {
+  const { metadata } = event;
+  if (typeof metadata !== 'object' || metadata === null || !('commandId' in metadata)) return undefined;
+  const { commandId } = metadata;
+  return typeof commandId === 'string' && isCommandId(commandId) ? commandId : undefined;
+}
+
+/** Out of what the client gives. @throws Error when the server tells no position (EventStoreDB before 22.6). */
+export function storedEvent(event: ClientEvent | AllStreamRecordedEvent): StoredEvent {
+  if (event.position === undefined) {
+    throw new Error('the event store tells no positions; use EventStoreDB 22.6 or later');
+  }
+  return {
+    id: event.id,
+    type: event.type,
+    stream: event.streamId,
+    revision: event.revision,
+    position: event.position.commit,
+    data: event.data,
+    metadata: event.metadata,
+    storedAtMs: event.created.getTime(),
+  };
+}

@@ -1,0 +1,24 @@
+import { connect, type NatsConnection, type NodeConnectionOptions } from '@nats-io/transport-node';
+
+/**
+ * Options of a connection that is never given up: reconnects for ever, and waits when the server is not there yet.
+ * @param url `nats://TOKEN@HOST:PORT`, several with commas between; the token of the first counts
+ * @throws TypeError when it is not a URL
+ */
+export function natsOptions(url: string, name: string): NodeConnectionOptions {
+  const urls = url.split(',').map((part) => new URL(part.trim()));
+  const token = urls.find(({ username }) => username !== '')?.username;
+  return {
+    servers: urls.map(({ host }) => host),
+    name,
+    maxReconnectAttempts: -1,
+    reconnectTimeWait: 250,
+    reconnectJitter: 250,
+    waitOnFirstConnect: true,
+    ...(token === undefined ? {} : { token: decodeURIComponent(token) }),
+  };
+}
+
+export function connectNats(url: string, name: string): Promise<NatsConnection> {
+  return connect(natsOptions(url, name));
+}

@@ -1,0 +1,28 @@
+import { createServer, type Server, type ServerResponse } from 'node:http';
+import { problem } from '@oo/contracts';
+import type { Health } from './health.js';
+
+/**
+ * `GET /health/live` and `GET /health/ready`: 200 or 503 with a report of each check. Bound to all interfaces, for a
+ * probe of the container; it tells nothing about people.
+ */
+export async function serveHealth(health: Health, port: number): Promise<Server> {
+  const server = createServer((request, response) => {
+    if (request.url === '/health/live') return send(response, 200, health.live());
+    if (request.url === '/health/ready') {
+      health.ready().then((report) => send(response, report.status === 'ok' ? 200 : 503, report));
+      return;
+    }
+    send(response, 404, problem('not-found', 'There are /health/live and /health/ready.'));
+  });
+  await new Promise<void>((resolve, reject) => {
+    server.once('error', reject);
+    server.listen(port, resolve);
+  });
+  return server;
+}
+
+function send(response: ServerResponse, status: number, body: unknown): void {
+  response.writeHead(status, { 'content-type': 'application/json', 'cache-control': 'no-store' });
+  response.end(JSON.stringify(body));
+}

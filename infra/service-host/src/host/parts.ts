@@ -1,0 +1,78 @@
+import { createRequire } from 'node:module';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { type Clock, connectNats, EventStore, SteeredClock, systemClock } from '@oo/event-sourcing';
+import { z } from 'zod';
+import { CONFIG } from '../config/pieces.js';
+import { Health } from '../health/health.js';
+import { serveHealth } from '../health/health-server.js';
+import { createLog, type Log } from '../logging/log.js';
+import type { HostParts } from './tokens.js';
+
+/** What every process is configured with. A process extends it: `hostConfig.extend({ OO_PORT: CONFIG.OO_PORT })`. */
+export const hostConfig = z.object({
+  OO_EVENTSTORE_URL: CONFIG.OO_EVENTSTORE_URL,
+  OO_NATS_URL: CONFIG.OO_NATS_URL,
+  OO_HEALTH_PORT: CONFIG.OO_HEALTH_PORT,
+  OO_CLOCK: CONFIG.OO_CLOCK,
+  OO_LOG_LEVEL: CONFIG.OO_LOG_LEVEL,
+});
+export type HostConfig = z.infer<typeof hostConfig>;
+
+const VERSION: unknown = createRequire(import.meta.url)('../../package.json').version;
+
+/** The parts of a process, open, and how to close them again. */
+export interface OpenParts extends HostParts {
+  close(): Promise<void>;
+}
+
+/**
+ * Opens the health endpoint first, so that a process that waits for the broker can say so, then the connections.
+ * Waits for the broker as long as it takes.
+ */
+export async function openParts(name: string, config: HostConfig): Promise<OpenParts> {
+  const log = createLog(name, config.OO_LOG_LEVEL);
+  const health = new Health(name, String(VERSION));
+  let nats: NatsConnection | undefined;
+  let connected = false;
+  health.add('nats', () => ({ ok: connected }));
+  const server =
+    config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT);
+  const eventStore = EventStore.connect(config.OO_EVENTSTORE_URL);
+  health.add('eventstore', async () => {
+    await eventStore.head();
+    return { ok: true };
+  });
+  nats = await connectNats(config.OO_NATS_URL, name);
+  connected = true;
+  watch(nats, log, (now) => {
+    connected = now;
+  });
+  return {
+    nats,
+    eventStore,
+    clock: clockOf(config, nats, log),
+    log,
+    health,
+    close: async () => {
+      await nats.drain().catch((err: unknown) => log.warn({ err }, 'the broker was gone already'));
+      await eventStore.close();
+      if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+    },
+  };
+}
+
+function clockOf(config: HostConfig, nats: NatsConnection, log: Log): Clock {
+  if (config.OO_CLOCK === 'system') return systemClock;
+  const clock = new SteeredClock();
+  clock.follow(nats, (reason) => log.warn({ reason }, 'a message for the clock was ignored'));
+  return clock;
+}
+
+async function watch(nats: NatsConnection, log: Log, set: (connected: boolean) => void): Promise<void> {
+  for await (const { type } of nats.status()) {
+    if (type === 'disconnect') set(false);
+    if (type === 'reconnect') set(true);
+    if (type === 'disconnect' || type === 'error' || type === 'slowConsumer') log.warn({ type }, 'broker');
+    else log.debug({ type }, 'broker');
+  }
+}

@@ -1,0 +1,4 @@
+export * from './backbone.js';
+export * from './database.js';
+export * from './event-store-server.js';
+export * from './nats-server.js';
