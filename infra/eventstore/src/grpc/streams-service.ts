@@ -55,6 +55,8 @@ export interface StreamsServiceOptions {
 const PAGE = 128;
 const MAX_WINDOW = 32;
 const WRITE_TIMEOUT_MS = 2000;
+const QUIET_MS = 20;
+const BREAK_AT_LATEST_MS = 500;
 
 /** The service `event_store.client.streams.Streams`, on bytes. */
 export function streamsService(options: StreamsServiceOptions): UntypedServiceImplementation {
@@ -205,6 +207,17 @@ interface Unfinished {
 
 const shared = (name: string): string => `event_store.client.${name}`;
 
+/** The event, or what .NET says of the first thing that is wrong with it. */
+function proposalOf(raw: RawProposal): ProposedEvent | string {
+  if (raw.id === undefined) return 'Unrecognized Guid format.';
+  if (raw.type === undefined || raw.contentType === undefined) {
+    return 'The given key was not present in the dictionary.';
+  }
+  if (isZero(raw.id)) return "Empty eventId provided. (Parameter 'eventId')";
+  if (raw.type === '') return "Empty eventType provided. (Parameter 'eventType')";
+  return toProposedEvent(raw, raw.id, raw.type);
+}
+
 async function batchAppend(
   { store, access, maxAppendSize }: StreamsServiceOptions,
   call: ServerDuplexStream<Buffer, Buffer>,
@@ -213,6 +226,8 @@ async function batchAppend(
   const unfinished = new Map<string, Unfinished>();
   let pending = 0;
   let closing = false;
+  let broken: number | undefined;
+  let quiet: NodeJS.Timeout | undefined;
   let caller: Caller;
   // Requests may come before it is known who sends them.
   call.pause();
@@ -223,6 +238,7 @@ async function batchAppend(
     return;
   }
   out.whenEnded(() => {
+    clearTimeout(quiet);
     for (const request of unfinished.values()) clearTimeout(request.timer);
     unfinished.clear();
   });
@@ -246,7 +262,8 @@ async function batchAppend(
   const answer = (request: Buffer, target: Unfinished, result: AppendResult): void => {
     switch (result.kind) {
       case 'appended':
-        out.send(batchSuccess(request, target.identifier, result.revision, result.position));
+        if (result.position === undefined) breakWhenQuiet();
+        else out.send(batchSuccess(request, target.identifier, result.revision, result.position));
         break;
       case 'wrong-expected-version':
         fail(
@@ -283,7 +300,21 @@ async function batchAppend(
     if (closing && pending === 0) out.finish();
   };
 
+  /**
+   * A retry of events that can no longer be read has no answer that a client knows: the real server breaks the call. So
+   * does this one, but not before the call has been quiet for a moment, so that nobody else's append is left unanswered.
+   */
+  const breakWhenQuiet = (): void => {
+    broken ??= Date.now();
+    quiet?.refresh();
+    quiet ??= setTimeout(() => {
+      if (pending > 0 && Date.now() - (broken ?? 0) < BREAK_AT_LATEST_MS) quiet?.refresh();
+      else out.fail(errors.handlerThrew());
+    }, QUIET_MS);
+  };
+
   const handle = (message: Buffer): void => {
+    if (broken !== undefined) breakWhenQuiet();
     const request = decodeBatchRequest(message);
     if (request.options !== undefined) {
       const { stream, identifier, expected, timeout } = request.options;
@@ -291,18 +322,25 @@ async function batchAppend(
         fail(request.correlation, identifier, status.PERMISSION_DENIED, 'AccessDenied', Buffer.alloc(0));
         return;
       }
-      if (stream === undefined) return bad(request, 'Required field StreamIdentifier not set.');
+      if (stream === undefined) {
+        bad(request, 'Required field StreamIdentifier not set.');
+        return;
+      }
       if (timeout !== undefined && timeout <= 0) {
         fail(request.correlation, identifier, status.DEADLINE_EXCEEDED, 'Timeout', Buffer.alloc(0));
         return;
       }
       if (expected === undefined) {
-        return bad(
+        bad(
           request,
           `Status(StatusCode="InvalidArgument", Detail="'None' is not a valid EventStore.Client.Streams.BatchAppendReq+Types+Options+ExpectedStreamPositionOneofCase")`,
         );
+        return;
       }
-      if (stream === '') return bad(request, "Value cannot be null. (Parameter 'value')");
+      if (stream === '') {
+        bad(request, "Value cannot be null. (Parameter 'value')");
+        return;
+      }
       if (!unfinished.has(request.correlationKey)) {
         unfinished.set(request.correlationKey, {
           stream,
@@ -317,13 +355,12 @@ async function batchAppend(
     const target = unfinished.get(request.correlationKey);
     if (target === undefined) return;
     for (const raw of request.proposals) {
-      if (raw.id === undefined) return bad(request, 'Unrecognized Guid format.');
-      if (raw.type === undefined || raw.contentType === undefined) {
-        return bad(request, 'The given key was not present in the dictionary.');
+      const event = proposalOf(raw);
+      if (typeof event === 'string') {
+        bad(request, event);
+        return;
       }
-      if (isZero(raw.id)) return bad(request, "Empty eventId provided. (Parameter 'eventId')");
-      if (raw.type === '') return bad(request, "Empty eventType provided. (Parameter 'eventType')");
-      target.events.push(toProposedEvent(raw, raw.id, raw.type));
+      target.events.push(event);
       target.size += raw.data.length;
     }
     if (target.size > maxAppendSize) {

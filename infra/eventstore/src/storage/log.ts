@@ -226,10 +226,14 @@ export class Log {
     write: (target: Buffer, offset: number, position: number) => void,
     done: Done,
   ): void {
-    if (this.closed) return done(new StorageFailure('the server is shutting down'));
+    if (this.closed) {
+      done(new StorageFailure('the server is shutting down'));
+      return;
+    }
     if (this.broken !== undefined) {
       this.heal();
-      return done(new StorageFailure(`the log cannot be written: ${this.broken.message}`));
+      done(new StorageFailure(`the log cannot be written: ${this.broken.message}`));
+      return;
     }
     const batch = this.batchFor(size, records);
     write(batch.buffer, batch.length, batch.position + batch.length);

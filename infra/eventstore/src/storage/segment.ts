@@ -146,6 +146,18 @@ export function addToIndex(index: OpenIndex, record: RecordView): void {
   else index.add(record.stream, record.revision, record.position, record.isTombstone, low, high);
 }
 
+/** The first number below `count` for which `reached` holds, or `count`; it holds from some number on. */
+export function lowerBound(count: number, reached: (n: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 /** One file of the log and its index, which is in memory while the segment is written and in a file afterwards. */
 export class Segment {
   open: OpenIndex | undefined;
@@ -180,6 +192,16 @@ export class Segment {
   placeOf(position: number): number | undefined {
     if (!this.compacted) return Math.max(SEGMENT_HEADER_SIZE, position - this.base);
     return this.sealed?.seek(Math.max(0, position - this.base))?.place;
+  }
+
+  /** The place in the file of the first record at or after a position; undefined when there is none. */
+  placeFrom(position: number): number | undefined {
+    const offset = position - this.base;
+    if (this.open !== undefined) {
+      const n = lowerBound(this.open.count, (n) => (this.open?.offsets[n] ?? 0) >= offset);
+      return n === this.open.count ? undefined : this.open.offsets[n];
+    }
+    return this.sealed?.seek(Math.max(0, offset))?.place;
   }
 
   close(): void {

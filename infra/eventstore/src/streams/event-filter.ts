@@ -32,8 +32,8 @@ function fromDotNet(source: string): RegExp {
   for (const option of inline?.[1] ?? '')
     if ('ims'.includes(option) && !flags.includes(option)) flags += option;
   return new RegExp(
-    rest.replace(/\\(.)/gs, (escape, letter) =>
-      letter === 'A' ? '^' : letter === 'z' || letter === 'Z' ? '$' : escape,
+    rest.replace(/\\(.)/gs, (whole, letter) =>
+      letter === 'A' ? '^' : letter === 'z' || letter === 'Z' ? '$' : whole,
     ),
     flags,
   );

@@ -28,7 +28,8 @@ import { RecentIds } from './recent-ids.js';
 export type ExpectedRevision = 'any' | 'no_stream' | 'stream_exists' | number | bigint;
 
 export type AppendResult =
-  | { readonly kind: 'appended'; readonly revision: number; readonly position: number }
+  /** A retry of events that can no longer be read is a success without a position. */
+  | { readonly kind: 'appended'; readonly revision: number; readonly position: number | undefined }
   | { readonly kind: 'wrong-expected-version'; readonly current: number }
   | { readonly kind: 'stream-deleted' }
   | { readonly kind: 'failed'; readonly reason: string };
@@ -194,7 +195,7 @@ export class EventStore {
 
   private readMetadata(name: string): StreamMetadata {
     const record = this.lastMetadataRecord(name);
-    return record === undefined || record.type !== METADATA_TYPE ? NO_METADATA : parseMetadata(record.data);
+    return record === undefined ? NO_METADATA : parseMetadata(record.data);
   }
 
   private lastMetadataRecord(name: string): RecordView | undefined {
@@ -246,7 +247,8 @@ export class EventStore {
         );
         return;
       case 'idempotent': {
-        const { revision, position } = check;
+        const { revision } = check;
+        const position = this.isVisible(entry, revision) ? check.position : undefined;
         // The original may still be on its way to the disk.
         this.log.afterPending((error) =>
           done(error ? failed(error) : { kind: 'appended', revision, position }),
@@ -290,6 +292,13 @@ export class EventStore {
 
   /** How to find the newest record of a metadata stream that is not durable yet. */
   private readonly lastPending = new Map<StreamEntry, () => RecordView | undefined>();
+
+  /** Whether a reader would see an event, were everything durable that is on its way. */
+  private isVisible(entry: StreamEntry, revision: number): boolean {
+    const metadata = this.writtenMetadataOf(entry);
+    if (metadata.softDeleted) return false;
+    return revision >= firstVisible(metadata, entry.writtenLast);
+  }
 
   private check(entry: StreamEntry, expected: ExpectedRevision, events: readonly ProposedEvent[]): Check {
     const { name } = entry;
@@ -432,7 +441,7 @@ export class EventStore {
       this.log.afterPending((error) => done(error ? failed(error) : { kind: 'stream-deleted' }));
       return;
     }
-    if (check.kind !== 'ok') {
+    if (check.kind !== 'ok' || (!forGood && entry.writtenLast < 0)) {
       const current = entry.writtenLast;
       this.log.afterPending((error) =>
         done(error ? failed(error) : { kind: 'wrong-expected-version', current }),
@@ -458,7 +467,7 @@ export class EventStore {
         if (isMetastream(entry.name)) {
           const original = this.streams.get(originalOf(entry.name));
           if (original !== undefined) {
-            original.metadata = record.type === METADATA_TYPE ? parseMetadata(record.data) : NO_METADATA;
+            original.metadata = parseMetadata(record.data);
             this.settle(original);
           }
         }
@@ -542,11 +551,12 @@ export class EventStore {
     return this.reader.at(extent.positionAt(place.n), false);
   }
 
-  /** One event of a stream, if it can be seen: for resolving links. */
-  visibleRecord(name: string, revision: number, reader: RecordReader): RecordView | undefined {
+  /** One event of a stream, −1 for its last, if it can be seen: for resolving links. */
+  visibleRecord(name: string, wanted: number, reader: RecordReader): RecordView | undefined {
     const { state } = this.state(name);
     if (state !== 'exists') return undefined;
     const entry = this.entry(name);
+    const revision = wanted === -1 ? entry.last : wanted;
     if (revision > entry.last || revision < this.firstVisible(entry)) return undefined;
     const extents = this.extentsOf(entry);
     const place = this.locate(extents, revision);
@@ -558,8 +568,7 @@ export class EventStore {
   }
 
   private firstVisible(entry: StreamEntry): number {
-    const { maxCount, truncateBefore } = this.metadataOf(entry);
-    return Math.max(0, truncateBefore ?? 0, maxCount === undefined ? 0 : entry.last - maxCount + 1);
+    return firstVisible(this.metadataOf(entry), entry.last);
   }
 
   private tooOld(metadata: StreamMetadata, record: RecordView): boolean {
@@ -575,6 +584,7 @@ export class EventStore {
     if (from + limit - 1 < first) return { state, records: [], next: first, last, end: first > last };
     const metadata = this.metadataOf(entry);
     const records: RecordView[] = [];
+    if (from > last) return { state, records: [], next: last + 1, last, end: true };
     const start = Math.max(from, first);
     const stop = Math.min(last, from + limit - 1);
     const extents = this.extentsOf(entry);
@@ -666,7 +676,7 @@ export class EventStore {
     for (;;) {
       if (position >= committed) return { records, next: committed, end: true };
       const segment = this.log.segmentAt(position);
-      let place = segment?.placeOf(position);
+      let place = segment?.placeFrom(position);
       if (segment !== undefined) {
         while (place !== undefined) {
           const record = reader.inSegment(segment, place, true);
@@ -679,7 +689,7 @@ export class EventStore {
             bytes += record.size;
           }
           if (records.length >= limit || bytes > SLICE_BYTES) {
-            const next = segment.compacted ? at + 1 : at + record.size;
+            const next = at + record.size;
             return { records, next, end: next >= committed };
           }
         }
@@ -718,24 +728,20 @@ export class EventStore {
   /** The place in a segment's file where the records before a position end. */
   private placeBefore(segment: Segment, position: number): number {
     const end = segment.compacted ? segment.handle.size() : segment.end - segment.base;
-    if (position >= segment.end) return end;
-    if (!segment.compacted) return Math.max(SEGMENT_HEADER_SIZE, position - segment.base);
-    return segment.placeOf(position) ?? end;
+    return position >= segment.end ? end : (segment.placeFrom(position) ?? end);
   }
 
-  /** Whether a record begins at a position; positions that a scavenge took away count as beginnings. */
+  /** Whether a record begins at a position; in a segment that was scavenged every position passes. */
   isBoundary(position: number): boolean {
     if (position === 0 || position >= this.log.committed) return true;
     const segment = this.log.segmentAt(position);
     if (segment === undefined || segment.compacted || position >= segment.end) return true;
-    if (position - segment.base < SEGMENT_HEADER_SIZE) return position === segment.base;
-    try {
-      this.reader.at(position, false);
-      return true;
-    } catch {
-      return false;
-    }
+    return segment.placeFrom(position) === position - segment.base;
   }
+}
+
+function firstVisible({ maxCount, truncateBefore }: StreamMetadata, last: number): number {
+  return Math.max(0, truncateBefore ?? 0, maxCount === undefined ? 0 : last - maxCount + 1);
 }
 
 type Check =

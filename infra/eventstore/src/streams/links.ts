@@ -9,13 +9,11 @@ export interface ResolvedRecord {
   readonly link: RecordView | undefined;
 }
 
-/** The stream and revision that a link names, or undefined when the record is no link. */
+/** The stream and revision (−1: the last) that a link names, or undefined when the record is no link. */
 export function linkTarget(record: RecordView): { stream: string; revision: number } | undefined {
   if (record.isJson || record.typeLength !== 2 || record.type !== LINK_TYPE) return undefined;
-  const text = record.data.toString('utf8');
-  const at = text.indexOf('@');
-  if (at <= 0 || !/^\d{1,15}$/.test(text.slice(0, at))) return undefined;
-  return { stream: text.slice(at + 1), revision: Number(text.slice(0, at)) };
+  const match = /^(-1|\d{1,15})@(.+)$/s.exec(record.data.toString('utf8'));
+  return match === null ? undefined : { revision: Number(match[1]), stream: match[2] ?? '' };
 }
 
 /** Follows a link one step. A target that is gone, or that `mayRead` refuses, leaves the link alone. */
@@ -28,6 +26,7 @@ export function resolve(
   if (record.isJson || record.typeLength !== 2 || record.type !== LINK_TYPE)
     return { event: record, link: undefined };
   const target = linkTarget(record);
-  if (target === undefined || !mayRead(target.stream)) return { event: undefined, link: record };
+  if (target === undefined) return { event: record, link: undefined };
+  if (!mayRead(target.stream)) return { event: undefined, link: record };
   return { event: store.visibleRecord(target.stream, target.revision, reader), link: record };
 }

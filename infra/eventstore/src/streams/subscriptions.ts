@@ -167,7 +167,10 @@ export class StreamSubscription extends CatchUp {
   }
 
   live(record: RecordView): void {
-    if (!this.isLive) return this.wake();
+    if (!this.isLive) {
+      this.wake();
+      return;
+    }
     if (record.isTombstone) {
       this.sink.event(record, this.reader);
       this.sink.streamDeleted();
@@ -175,7 +178,10 @@ export class StreamSubscription extends CatchUp {
       return;
     }
     if (record.revision < this.next) return;
-    if (!this.sink.room) return this.fallBehind();
+    if (!this.sink.room) {
+      this.fallBehind();
+      return;
+    }
     this.next = record.revision + 1;
     this.sink.event(record, this.reader);
   }
@@ -239,8 +245,11 @@ export class AllSubscription extends CatchUp {
   live(record: RecordView): void {
     if (!this.isLive) return;
     if (record.position < this.next) return;
-    if (!this.sink.room) return this.fallBehind();
-    this.next = record.position + 1;
+    if (!this.sink.room) {
+      this.fallBehind();
+      return;
+    }
+    this.next = record.position + record.size;
     if (this.filter === undefined) {
       this.sink.event(record, this.reader);
       return;

@@ -46,11 +46,12 @@ export function wrongExpectedVersionDetail(current: number, expected: ExpectedRe
   return detail.finish();
 }
 
-export function appendSuccess(revision: number, at: number): Buffer {
+export function appendSuccess(revision: number, at: number | undefined): Buffer {
   const success = new ProtoWriter();
   if (revision < 0) success.empty(2);
   else success.varint(1, revision);
-  success.message(3, position(at));
+  if (at === undefined) success.empty(4);
+  else success.message(3, position(at));
   return new ProtoWriter().message(1, success).finish();
 }
 
@@ -69,7 +70,8 @@ export function appendWrongExpectedVersion(current: number, expected: ExpectedRe
 }
 
 /** `DeleteResp` and `TombstoneResp`. */
-export function deleteSuccess(at: number): Buffer {
+export function deleteSuccess(at: number | undefined): Buffer {
+  if (at === undefined) return new ProtoWriter().empty(2).finish();
   return new ProtoWriter().message(1, position(at)).finish();
 }
 
