@@ -1,7 +1,11 @@
 import { v5 as uuidv5 } from 'uuid';
 
 declare const brand: unique symbol;
-type Branded<Name extends string> = string & { readonly [brand]: Name };
+/** Tells ids apart for the compiler, and is never there at run time. An interface, so that declarations can name it. */
+export interface IdBrand<Name extends string> {
+  readonly [brand]: Name;
+}
+type Branded<Name extends string> = string & IdBrand<Name>;
 
 /** Pseudonym of a person, unique over all tenants: `TENANT_` and 26 characters of Crockford base 32 (128 random bits). */
 export type UserId = Branded<'UserId'>;

@@ -33,6 +33,7 @@ import {
   Priority,
   type Proposal,
   type Reason,
+  type RecordSignal,
   type RegisterUser,
   type ShowTip,
   type TaskCompleted,
@@ -66,6 +67,15 @@ const shape =
   <T>() =>
   <S extends Shape<T> & { [Extra in Exclude<keyof S, keyof T>]: never }>(fields: S): S =>
     fields;
+
+type Signal = NonNullable<RecordSignal['signal']>;
+
+/** A pseudonym says whose tenant it is of. */
+const OF_TENANT = {
+  path: ['tenantId'],
+  message: 'must be the tenant that userId begins with',
+};
+const ofTenant = (who: { userId: string; tenantId: string }) => who.userId.startsWith(`${who.tenantId}_`);
 
 const ref = z
   .string()
@@ -195,7 +205,7 @@ function build(object: typeof z.object) {
       causationId: uuid,
       decision: decisionRecord,
     }),
-  );
+  ).refine(ofTenant, OF_TENANT);
 
   const tip = { tipId: uuid };
   const tipProposed = object(shape<TipProposed>()({ decision: decisionRecord }));
@@ -233,21 +243,35 @@ function build(object: typeof z.object) {
       occurredAt: timestamp,
       receivedAt: timestamp,
     }),
-  );
+  ).refine(ofTenant, OF_TENANT);
   const idempotencyKey = z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters without spaces');
   // A oneof stands in JSON as one of several fields; it becomes the generated union here.
-  const recordSignal = object({
-    context,
-    idempotencyKey,
+  const signals = {
     taskObserved: taskObserved.optional(),
     taskCompleted: taskCompleted.optional(),
     habitChecked: habitChecked.optional(),
     busyTimeObserved: busyTimeObserved.optional(),
     moodReported: moodReported.optional(),
     contextObserved: contextObserved.optional(),
-  });
+  } satisfies Record<Signal['$case'], z.ZodType>;
+  const recordSignal = object({ context, idempotencyKey, ...signals }).transform(
+    ({ context, idempotencyKey, ...fields }, issues) => {
+      const given = Object.entries(fields).filter(([, value]) => value !== undefined);
+      const [only, second] = given;
+      if (only === undefined || second !== undefined) {
+        issues.addIssue({
+          code: 'custom',
+          path: [second?.[0] ?? 'signal'],
+          message: `must be exactly one of ${Object.keys(signals).join(', ')}`,
+        });
+        return z.NEVER;
+      }
+      const signal = { $case: only[0], [only[0]]: only[1] } as Signal;
+      return { context, idempotencyKey, signal };
+    },
+  );
   const metadata = object({
     ...shape<Omit<EventMetadata, 'correlationId' | 'causationId'>>()({
       userId: z.union([z.literal(''), user]).default(''),
