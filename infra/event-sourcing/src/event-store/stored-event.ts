@@ -26,7 +26,7 @@ export interface StoredEvent {
  * @throws EventUnreadable when this build cannot read the payload
  * @throws z.ZodError when the metadata is malformed
  */
-export function parseStored(event: StoredEvent): RecordedEvent {
+export function parseStored(event: Omit<StoredEvent, 'storedAtMs'>): RecordedEvent {
   const metadata = readMetadata(event.metadata);
   const { id, stream, revision, position } = event;
   return {

@@ -1,0 +1,246 @@
+import { isUserId, PERSON_CATEGORIES, type PersonCategory, streamOf, type UserId } from '@oo/contracts';
+import { StreamGone } from '../event-store/errors.js';
+import { parseStored } from '../event-store/stored-event.js';
+import type { Change } from './changes.js';
+import type { ArrivedEvent, History } from './history.js';
+import { type PartitionSet, partitionOfOwner } from './partitions.js';
+import { followedOwner, type Owner, type ProjectionDefinition } from './projection.js';
+import type { ParkedEvent, ReadModelTransaction, StreamMark } from './read-model.js';
+import { carryOut, rowsNeeded } from './row-set.js';
+
+/** Events that are to be handled together. */
+export interface Batch {
+  readonly events: readonly ArrivedEvent[];
+  /**
+   * `store`: read from `$all`, where nothing is left out and nothing comes late. `broker`: said to be what comes
+   * next, which the revisions have to confirm.
+   */
+  readonly source: 'store' | 'broker';
+  /** Position up to which everything had been handled before. */
+  readonly before: bigint;
+  /** Position up to which everything has been handled once the batch is. */
+  readonly through: bigint;
+  /** Events that the database refused, by id, with the reason: they are parked. */
+  readonly refused?: ReadonlyMap<string, string>;
+}
+
+/** What a batch came to. */
+export interface Folded {
+  readonly applied: number;
+  readonly duplicates: number;
+  /** Events that the broker had left out and the store gave. */
+  readonly refilled: number;
+  /** People whose rows were made anew. */
+  readonly refolded: number;
+  readonly parked: readonly ParkedEvent[];
+  /** Streams whose events changed rows, each with the last such revision. */
+  readonly changed: readonly StreamMark[];
+}
+
+export interface FoldContext {
+  readonly projection: ProjectionDefinition;
+  readonly partitions: PartitionSet;
+  readonly history: History;
+}
+
+interface Arrival {
+  readonly event: ArrivedEvent;
+  readonly owner: Owner;
+}
+
+/**
+ * Handles a batch within one transaction: rows, revisions, parked events and checkpoint are written together or
+ * not at all.
+ *
+ * The revision of its stream guards every event. One that was handled is dropped. Before one that is ahead, the
+ * missing ones are read from the store, and passed where the store has none. Where an event of a person comes
+ * behind later ones of other streams that feed the same rows, the person's rows are made anew in `$all` order.
+ */
+export async function foldBatch(
+  context: FoldContext,
+  transaction: ReadModelTransaction,
+  batch: Batch,
+): Promise<Folded> {
+  const arrivals = batch.events.flatMap((event): Arrival[] => {
+    const owner = followedOwner(context.projection, event.stream);
+    return owner !== undefined && context.partitions.has(partitionOfOwner(owner)) ? [{ event, owner }] : [];
+  });
+  const [known, waiting] = await Promise.all([
+    transaction.revisions([...new Set(arrivals.map(({ event }) => event.stream))]),
+    transaction.waiting([...new Set(arrivals.map(({ owner }) => owner))]),
+  ]);
+  const { due, late, duplicates, refilled } = await guard(context, batch, arrivals, known);
+  for (const owner of late) waiting.delete(owner);
+  const folding = new Folding(context.projection, waiting, batch.refused);
+  for (const arrival of due) if (!late.has(arrival.owner)) folding.take(arrival);
+  for (const owner of late) {
+    await transaction.forget(owner);
+    for (const stream of streamsOf(context.projection, owner)) known.delete(stream);
+    for (const arrival of await wholeOf(context, owner, batch.through)) folding.take(arrival);
+  }
+  await folding.write(transaction, known);
+  await transaction.checkpoint(context.partitions, batch.through);
+  return { ...folding.result(), duplicates, refilled, refolded: late.size };
+}
+
+/**
+ * Makes the rows of an owner anew out of the store. What waited is tried again.
+ * @param through position of the read model's checkpoint
+ */
+export async function refold(
+  context: FoldContext,
+  transaction: ReadModelTransaction,
+  owner: Owner,
+  through: bigint,
+): Promise<Folded> {
+  const folding = new Folding(context.projection, new Set());
+  // Held against a worker that is about to go on with one of them.
+  await transaction.revisions(streamsOf(context.projection, owner));
+  await transaction.forget(owner);
+  for (const arrival of await wholeOf(context, owner, through)) folding.take(arrival);
+  await folding.write(transaction, new Map());
+  return { ...folding.result(), duplicates: 0, refilled: 0, refolded: 1 };
+}
+
+interface Guarded {
+  /** What is to be applied, in the order of each stream. */
+  readonly due: readonly Arrival[];
+  /** Owners whose rows cannot be right any more by going on. */
+  readonly late: ReadonlySet<Owner>;
+  readonly duplicates: number;
+  readonly refilled: number;
+}
+
+async function guard(
+  { projection, history }: FoldContext,
+  batch: Batch,
+  arrivals: readonly Arrival[],
+  known: ReadonlyMap<string, bigint>,
+): Promise<Guarded> {
+  const revisions = new Map(known);
+  const due: Arrival[] = [];
+  const late = new Set<Owner>();
+  let [duplicates, refilled, reached] = [0, 0, batch.before];
+  for (const arrival of arrivals) {
+    const { event, owner } = arrival;
+    const next = (revisions.get(event.stream) ?? -1n) + 1n;
+    if (event.revision < next) {
+      duplicates++;
+      continue;
+    }
+    if (batch.source === 'broker') {
+      const missing = event.revision > next ? await between(history, event.stream, next, event.revision) : [];
+      refilled += missing.length;
+      for (const found of missing) due.push({ event: found, owner });
+      const isLate = missing.length > 0 || event.position <= reached;
+      if (isLate && projection.categories.length > 1 && isUserId(owner)) late.add(owner);
+    }
+    due.push(arrival);
+    revisions.set(event.stream, event.revision);
+    if (event.position > reached) reached = event.position;
+  }
+  return { due, late, duplicates, refilled };
+}
+
+/** What the store has of a stream from `from` up to, not including, `until`. */
+async function between(
+  history: History,
+  stream: string,
+  from: bigint,
+  until: bigint,
+): Promise<ArrivedEvent[]> {
+  const found: ArrivedEvent[] = [];
+  try {
+    for await (const page of history.readStream(stream, from)) {
+      for (const event of page) {
+        if (event.revision >= until) return found;
+        found.push(event);
+      }
+    }
+  } catch (error) {
+    // Deleted for good: there is nothing left to fill the gap with.
+    if (!(error instanceof StreamGone)) throw error;
+  }
+  return found;
+}
+
+function streamsOf({ categories }: ProjectionDefinition, owner: Owner): string[] {
+  if (!isUserId(owner)) return [owner];
+  const isPersonal = (category: string): category is PersonCategory =>
+    PERSON_CATEGORIES.some((personal) => personal === category);
+  return categories.filter(isPersonal).map((category) => streamOf(category, owner as UserId));
+}
+
+/** All that the store has of an owner up to a position, in the order of the store. */
+async function wholeOf(
+  { projection, history }: FoldContext,
+  owner: Owner,
+  through: bigint,
+): Promise<Arrival[]> {
+  const arrivals: Arrival[] = [];
+  for (const stream of streamsOf(projection, owner)) {
+    for (const event of await between(history, stream, 0n, END)) {
+      if (event.position <= through) arrivals.push({ event, owner });
+    }
+  }
+  return arrivals.sort((one, other) => (one.event.position < other.event.position ? -1 : 1));
+}
+
+/** Above every revision there can be. */
+const END = 1n << 63n;
+
+/** Collects what events do to rows, and parks those that cannot be applied and their people's behind them. */
+class Folding {
+  readonly #changes: Change[] = [];
+  readonly #parked: ParkedEvent[] = [];
+  readonly #handled = new Map<string, StreamMark>();
+  readonly #changed = new Map<string, StreamMark>();
+  #applied = 0;
+
+  constructor(
+    private readonly projection: ProjectionDefinition,
+    private readonly waiting: Set<Owner>,
+    private readonly refused: ReadonlyMap<string, string> = new Map(),
+  ) {}
+
+  take({ event, owner }: Arrival): void {
+    const { stream, revision } = event;
+    const mark = { stream, owner, revision };
+    this.#handled.set(stream, mark);
+    if (!this.projection.reads.has(event.type)) return;
+    const refusal = this.refused.get(event.id);
+    if (this.waiting.has(owner)) this.#park(event, owner, null);
+    else if (refusal !== undefined) this.#park(event, owner, refusal);
+    else this.#apply(event, mark);
+  }
+
+  #apply(event: ArrivedEvent, mark: StreamMark): void {
+    try {
+      const changes = this.projection.apply(parseStored(event));
+      this.#applied++;
+      if (changes.length === 0) return;
+      this.#changes.push(...changes);
+      this.#changed.set(mark.stream, mark);
+    } catch (error) {
+      this.#park(event, mark.owner, error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #park({ stream, revision, position, type }: ArrivedEvent, owner: Owner, error: string | null): void {
+    this.waiting.add(owner);
+    this.#parked.push({ owner, stream, revision, position, type, error: error?.slice(0, 1000) ?? null });
+  }
+
+  async write(transaction: ReadModelTransaction, known: ReadonlyMap<string, bigint>): Promise<void> {
+    const needed = [...rowsNeeded(this.#changes)];
+    const loaded = await Promise.all(needed.map(([table, keys]) => transaction.load(table, keys)));
+    const rows = new Map(needed.map(([table], index) => [table, loaded[index] ?? []]));
+    for (const write of carryOut(this.#changes, rows)) await transaction.write(write);
+    await transaction.mark([...this.#handled.values()], known);
+    await transaction.park(this.#parked);
+  }
+
+  result(): Pick<Folded, 'applied' | 'parked' | 'changed'> {
+    return { applied: this.#applied, parked: this.#parked, changed: [...this.#changed.values()] };
+  }
+}

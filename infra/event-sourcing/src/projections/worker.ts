@@ -1,0 +1,228 @@
+import { type FoldContext, type Folded, foldBatch, refold } from './fold.js';
+import type { ArrivedEvent, History } from './history.js';
+import { Inbox, type Link, runOf } from './inbox.js';
+import { delay, type LiveFeed } from './live-feed.js';
+import { type PartitionSet, partitionOfOwner } from './partitions.js';
+import type { ProjectionDefinition } from './projection.js';
+import { type ReadModel, RowRefused, type StreamMark } from './read-model.js';
+
+export interface WorkerOptions {
+  readonly projection: ProjectionDefinition;
+  readonly partitions: PartitionSet;
+  readonly readModel: ReadModel;
+  readonly history: History;
+  readonly feed: LiveFeed;
+  /** Told, after the commit, whose rows have changed; not while the read model is being rebuilt. */
+  readonly changed?: (marks: readonly StreamMark[]) => void;
+  /** Told of parked events, and of failures that the worker will try to get over. */
+  readonly report?: (report: WorkerReport) => void;
+  readonly timing?: Partial<WorkerTiming>;
+}
+
+export type WorkerReport =
+  | { readonly kind: 'parked'; readonly events: Folded['parked'] }
+  | { readonly kind: 'caught-up'; readonly position: bigint; readonly applied: number }
+  | { readonly kind: 'failed'; readonly error: unknown };
+
+export interface WorkerTiming {
+  /** After this long without a message, the store is asked whether there is more. */
+  readonly sweepMs: number;
+  /** The same while the broker has no feed. */
+  readonly pollMs: number;
+  /** Pause after a failure. */
+  readonly retryMs: number;
+  /** Events in a transaction at the most. */
+  readonly batch: number;
+}
+
+export const WORKER_TIMING: WorkerTiming = { sweepMs: 1_000, pollMs: 200, retryMs: 500, batch: 1_000 };
+
+/** Counts since the worker's start. */
+export interface WorkerCounts {
+  readonly applied: number;
+  readonly duplicates: number;
+  readonly refilled: number;
+  readonly refolded: number;
+  readonly parked: number;
+  /** Times that the store was read, since the broker had left something out or had nothing to say. */
+  readonly reads: number;
+}
+
+/**
+ * Keeps a read model at the head of the store. It starts from its own checkpoint, reads the store up to the head,
+ * and then applies what the broker delivers for as long as that follows without a hole; whenever it does not, it
+ * reads the store again. The broker makes it fast; only the store makes it right.
+ */
+export class ProjectionWorker {
+  readonly #context: FoldContext;
+  readonly #options: WorkerOptions;
+  readonly #timing: WorkerTiming;
+  #position = -1n;
+  #isReady = false;
+  #counts: WorkerCounts = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: 0, reads: 0 };
+
+  constructor(options: WorkerOptions) {
+    const { projection, partitions, history } = options;
+    this.#context = { projection, partitions, history };
+    this.#options = options;
+    this.#timing = { ...WORKER_TIMING, ...options.timing };
+  }
+
+  /** Position up to which everything has been handled; -1 before anything was. */
+  get position(): bigint {
+    return this.#position;
+  }
+
+  /** True once it has reached the head of the store and as long as it does not fail. */
+  get isReady(): boolean {
+    return this.#isReady;
+  }
+
+  get counts(): WorkerCounts {
+    return this.#counts;
+  }
+
+  /** Runs until `signal` is aborted. After a failure it starts again from what is in the database. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        this.#isReady = false;
+        this.#options.report?.({ kind: 'failed', error });
+        await delay(this.#timing.retryMs, signal);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { readModel, feed, partitions } = this.#options;
+    const { batch, sweepMs, pollMs } = this.#timing;
+    const inbox = new Inbox();
+    // First the ear to the broker, then the store: what happens in between is then in one of the two.
+    const unsubscribe = feed.subscribe((message) => inbox.push(message));
+    try {
+      await readModel.prepare();
+      this.#position = await readModel.position(partitions);
+      await this.#catchUp(signal);
+      if (signal.aborted) return;
+      await this.#retryParked();
+      this.#isReady = true;
+      this.#options.report?.({ kind: 'caught-up', position: this.#position, applied: this.#counts.applied });
+      let link: Link | undefined;
+      while (!signal.aborted) {
+        const messages = await inbox.take(batch, feed.isLive ? sweepMs : pollMs, signal);
+        const run = runOf(messages, this.#position, link);
+        if (run.events.length > 0) await this.#commit(run.events, 'broker', run.through);
+        link = run.link;
+        inbox.putBack(run.rest);
+        if (messages.length === 0 || run.rest.length > 0) {
+          const before = this.#position;
+          await this.#catchUp(signal);
+          // A follower of the store's cluster may be behind the broker for a moment.
+          if (run.rest.length > 0 && this.#position === before) await delay(pollMs, signal);
+        }
+      }
+    } finally {
+      unsubscribe();
+    }
+  }
+
+  async #catchUp(signal: AbortSignal): Promise<void> {
+    const { history } = this.#options;
+    this.#count({ reads: 1 });
+    const after = this.#position < 0n ? undefined : this.#position;
+    for await (const page of readAhead(history.readAll(after, this.#timing.batch))) {
+      if (signal.aborted) return;
+      const last = page.at(-1);
+      if (last !== undefined) await this.#commit(page, 'store', last.position);
+    }
+  }
+
+  async #commit(events: readonly ArrivedEvent[], source: 'store' | 'broker', through: bigint): Promise<void> {
+    const { readModel } = this.#options;
+    const before = this.#position;
+    try {
+      const batch = { events, source, before, through };
+      this.#committed(
+        await readModel.transaction((transaction) => foldBatch(this.#context, transaction, batch)),
+        through,
+      );
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      for (const event of events) await this.#commitAlone(event, source);
+      // The last event may have been one of the past.
+      if (this.#position < through) await this.#commit([], source, through);
+    }
+  }
+
+  /** Finds the event whose row the database refuses, and parks it. */
+  async #commitAlone(event: ArrivedEvent, source: 'store' | 'broker'): Promise<void> {
+    const { readModel } = this.#options;
+    const before = this.#position;
+    let through = before;
+    if (event.position > before) through = event.position;
+    const batch = { events: [event], source, before, through };
+    let folded: Folded;
+    try {
+      folded = await readModel.transaction((transaction) => foldBatch(this.#context, transaction, batch));
+    } catch (error) {
+      if (!(error instanceof RowRefused)) throw error;
+      const refused = new Map([[event.id, error.message]]);
+      folded = await readModel.transaction((transaction) =>
+        foldBatch(this.#context, transaction, { ...batch, refused }),
+      );
+    }
+    this.#committed(folded, through);
+  }
+
+  /** Tries again what waits: the code may have been mended since. */
+  async #retryParked(): Promise<void> {
+    const { readModel, partitions } = this.#options;
+    const owners = await readModel.parkedOwners();
+    for (const owner of owners.filter((one) => partitions.has(partitionOfOwner(one)))) {
+      try {
+        const folded = await readModel.transaction((transaction) =>
+          refold(this.#context, transaction, owner, this.#position),
+        );
+        this.#committed(folded, this.#position);
+      } catch (error) {
+        // The database refuses one of the rows still; it stays as it is.
+        if (!(error instanceof RowRefused)) throw error;
+      }
+    }
+  }
+
+  #committed(folded: Folded, through: bigint): void {
+    this.#position = through;
+    const { applied, duplicates, refilled, refolded, parked, changed } = folded;
+    this.#count({ applied, duplicates, refilled, refolded, parked: parked.length });
+    if (parked.length > 0) this.#options.report?.({ kind: 'parked', events: parked });
+    if (this.#isReady && changed.length > 0) this.#options.changed?.(changed);
+  }
+
+  #count(more: Partial<WorkerCounts>): void {
+    const counts = { ...this.#counts };
+    for (const name of Object.keys(more) as (keyof WorkerCounts)[]) counts[name] += more[name] ?? 0;
+    this.#counts = counts;
+  }
+}
+
+/** Reads the next page while the last one is being written. */
+async function* readAhead<T>(pages: AsyncIterable<T>): AsyncGenerator<T> {
+  const iterator = pages[Symbol.asyncIterator]();
+  let next = iterator.next();
+  // A failure surfaces where the page is awaited; until then nobody else may see it as unhandled.
+  next.catch(() => undefined);
+  try {
+    for (;;) {
+      const { done, value } = await next;
+      if (done === true) return;
+      next = iterator.next();
+      next.catch(() => undefined);
+      yield value;
+    }
+  } finally {
+    await iterator.return?.();
+  }
+}
