@@ -1,1 +1,2 @@
-export {};
+export * from './domain/signals.js';
+export { SignalsModule } from './signals.module.js';

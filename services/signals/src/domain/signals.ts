@@ -1,0 +1,66 @@
+import {
+  type DomainEvent,
+  type edge,
+  epochMs,
+  isUserId,
+  problem,
+  type RecordSignal,
+  signalCommandId,
+} from '@oo/contracts';
+import type { Decider, Decision } from '@oo/event-sourcing';
+import type { z } from 'zod';
+
+export type SignalEvent = DomainEvent<
+  'TaskObserved' | 'TaskCompleted' | 'HabitChecked' | 'BusyTimeObserved' | 'MoodReported' | 'ContextObserved'
+>;
+export type RecordSignalCommand = z.infer<typeof edge.commands.RecordSignal>;
+
+/** Over how many of a person's last signals a producer's key is honoured. */
+export const IDEMPOTENCY_WINDOW = 1_000;
+/** Clocks differ; a signal from further ahead than this is refused. */
+export const FUTURE_TOLERANCE_MS = 5 * 60_000;
+
+/** The signals of a person. Each stands for itself, so there is no state: only what was recorded already counts. */
+export const signalsDecider: Decider<null, RecordSignalCommand, SignalEvent> = {
+  evolves: [],
+  initialState: () => null,
+  evolve: (state) => state,
+  decide({ context, idempotencyKey, signal }): Decision<SignalEvent> {
+    const ahead = epochMs(context.occurredAt) - epochMs(context.receivedAt);
+    if (ahead > FUTURE_TOLERANCE_MS) {
+      return {
+        problem: problem(
+          'from-the-future',
+          `occurredAt lies ${Math.round(ahead / 1_000)} s ahead of the clock here; set the producer's clock and send again.`,
+          [{ field: 'occurredAt', message: 'must not lie in the future' }],
+        ),
+      };
+    }
+    const { userId, producer, commandId } = context;
+    if (!isUserId(userId) || commandId !== signalCommandId(userId, producer, idempotencyKey)) {
+      return {
+        problem: problem('invalid-input', 'Derive the command id of the person, the producer and its key.', [
+          { field: 'context.commandId', message: 'must be that of the idempotency key' },
+        ]),
+      };
+    }
+    return { events: [eventOf(signal)] };
+  },
+};
+
+function eventOf(signal: NonNullable<RecordSignal['signal']>): SignalEvent {
+  switch (signal.$case) {
+    case 'taskObserved':
+      return { type: 'TaskObserved', data: signal.taskObserved };
+    case 'taskCompleted':
+      return { type: 'TaskCompleted', data: signal.taskCompleted };
+    case 'habitChecked':
+      return { type: 'HabitChecked', data: signal.habitChecked };
+    case 'busyTimeObserved':
+      return { type: 'BusyTimeObserved', data: signal.busyTimeObserved };
+    case 'moodReported':
+      return { type: 'MoodReported', data: signal.moodReported };
+    case 'contextObserved':
+      return { type: 'ContextObserved', data: signal.contextObserved };
+  }
+}
