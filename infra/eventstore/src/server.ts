@@ -1,14 +1,17 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import gossipGrpc from '@eventstore/db-client/generated/gossip_grpc_pb.js';
+import persistentGrpc from '@eventstore/db-client/generated/persistent_grpc_pb.js';
 import serverFeaturesGrpc from '@eventstore/db-client/generated/serverfeatures_grpc_pb.js';
 import streamsGrpc from '@eventstore/db-client/generated/streams_grpc_pb.js';
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import { openAccess } from './grpc/access.js';
 import { gossipService, type NodeAddress } from './grpc/gossip-service.js';
-import { rawService } from './grpc/raw-service.js';
+import { persistentService } from './grpc/persistent-service.js';
+import { rawMethods, rawService } from './grpc/raw-service.js';
 import { serverFeaturesService } from './grpc/server-features.js';
 import { streamsService } from './grpc/streams-service.js';
+import { PersistentSubscriptions } from './persistent/groups.js';
 import { disk } from './storage/files.js';
 import { FolderLock } from './storage/folder-lock.js';
 import { Log } from './storage/log.js';
@@ -55,7 +58,12 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
       now: () => Math.round((performance.timeOrigin + performance.now()) * 1000),
     });
     const hub = new SubscriptionHub(store);
-    store.onRecord = (record) => hub.publish(record);
+    const groups = new PersistentSubscriptions(store, report);
+    store.onRecord = (record) => {
+      hub.publish(record);
+      groups.publish(record);
+    };
+    store.onBatch = () => groups.flush();
     const node: NodeAddress = { instanceId: randomUUID(), host, port: options.port };
     const server = new Server({
       'grpc.max_receive_message_length': MESSAGE_LIMIT,
@@ -67,6 +75,10 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
     server.addService(
       rawService(streamsGrpc.StreamsService),
       streamsService({ store, hub, access: openAccess, maxAppendSize: 1_048_576 }),
+    );
+    server.addService(
+      rawMethods(persistentGrpc.PersistentSubscriptionsService, ['read']),
+      persistentService({ groups, access: openAccess }),
     );
     server.addService(rawService(serverFeaturesGrpc.ServerFeaturesService), serverFeaturesService());
     server.addService(rawService(gossipGrpc.GossipService), gossipService(node));
@@ -89,6 +101,7 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
         await closed;
         injector.destroy();
         server.forceShutdown();
+        groups.close();
         await log.close();
         lock.release();
       },

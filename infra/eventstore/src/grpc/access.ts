@@ -1,7 +1,5 @@
 import type { Metadata } from '@grpc/grpc-js';
 
-export type StreamOperation = 'read' | 'write' | 'delete' | 'metadataRead' | 'metadataWrite';
-
 /** Who calls, as told by the call's metadata. */
 export interface Caller {
   readonly name: string;
@@ -12,10 +10,16 @@ export interface Caller {
 export interface Access {
   caller(metadata: Metadata): Promise<Caller> | Caller;
   mayStream(caller: Caller, operation: 'read' | 'write' | 'delete', stream: string): boolean;
+  /** `$admins` and `$ops`: those who run the server. */
+  isOperator(caller: Caller): boolean;
+  /** Anyone with an account. */
+  isKnown(caller: Caller): boolean;
 }
 
 /** Without TLS and credentials, on loopback, anyone may do anything: EventStoreDB's insecure mode. */
 export const openAccess: Access = {
-  caller: () => ({ name: 'anonymous', groups: ['$admins'] }),
+  caller: () => ({ name: 'system', groups: ['$admins'] }),
   mayStream: () => true,
+  isOperator: () => true,
+  isKnown: () => true,
 };

@@ -17,3 +17,17 @@ export function rawService(definition: ServiceDefinition<UntypedServiceImplement
     ]),
   );
 }
+
+/** The same for some of a service's methods. */
+export function rawMethods(
+  definition: ServiceDefinition<UntypedServiceImplementation>,
+  names: readonly string[],
+): ServiceDefinition {
+  const raw = rawService(definition);
+  return Object.fromEntries(
+    Object.entries({ ...definition }).map(([name, method]) => [
+      name,
+      names.includes(name) ? (raw[name] ?? method) : method,
+    ]),
+  );
+}

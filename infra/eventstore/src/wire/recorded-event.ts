@@ -47,11 +47,11 @@ function writeWordVarint(target: Buffer, offset: number, id: Buffer, at: number)
 }
 
 /** The size of a record as a `RecordedEvent`. */
-export function recordedEventSize(record: RecordView, form: EventForm): number {
+export function recordedEventSize(record: RecordView, form: EventForm, at = record.position): number {
   const { buffer, offset } = record;
   const name = buffer.readUInt16LE(offset + 46);
   const type = buffer.readUInt16LE(offset + 48);
-  const position = varintSize(record.position);
+  const position = varintSize(at);
   const entry = 7 + varintSize(type) + type;
   const inner = 1 + varintSize(name) + name;
   const uuid = form.structuredUuid ? structuredSize(buffer, offset + 22) + 2 : 38;
@@ -80,11 +80,11 @@ export function writeRecordedEvent(
   start: number,
   record: RecordView,
   form: EventForm,
+  position = record.position,
 ): number {
   const { buffer, offset } = record;
   const name = buffer.readUInt16LE(offset + 46);
   const type = buffer.readUInt16LE(offset + 48);
-  const position = record.position;
   let at = start;
   // id
   target[at++] = 0x0a;
@@ -184,10 +184,12 @@ export function encodeReadEvent(
   const { event, link } = found;
   const original = link ?? event;
   if (original === undefined) throw new Error('an event or a link is needed');
-  const eventSize = event === undefined ? 0 : recordedEventSize(event, form);
-  const linkSize = link === undefined ? 0 : recordedEventSize(link, form);
   const position = original.position;
   const persistent = retryCount !== undefined;
+  // A persistent subscription gives the event that a link names the link's position.
+  const eventPosition = persistent ? position : event?.position;
+  const eventSize = event === undefined ? 0 : recordedEventSize(event, form, eventPosition);
+  const linkSize = link === undefined ? 0 : recordedEventSize(link, form);
   let size = 1 + varintSize(position);
   if (event !== undefined) size += 1 + varintSize(eventSize) + eventSize;
   if (link !== undefined) size += 1 + varintSize(linkSize) + linkSize;
@@ -198,7 +200,7 @@ export function encodeReadEvent(
   if (event !== undefined) {
     target[at++] = 0x0a;
     at = writeVarint(target, at, eventSize);
-    at = writeRecordedEvent(target, at, event, form);
+    at = writeRecordedEvent(target, at, event, form, eventPosition);
   }
   if (link !== undefined) {
     target[at++] = 0x12;
