@@ -1,0 +1,73 @@
+"""What every policy is: one question about a moment and its candidates, answered with probabilities.
+
+A policy draws nothing and chooses nothing: it gives the probability of acting and that of each candidate, and
+`decide` draws from them. So its propensities are exact by construction, for every policy alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from ml.recommender.belief import Belief
+from oo.v1 import decisions_pb2
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """Something that could be tipped."""
+
+    ref: str
+    kind: decisions_pb2.TipKind
+    features: tuple[float, ...]
+    """Values of the feature map's CANDIDATE."""
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy may look at. Availability has been seen to: speaking is allowed, and there is a
+    candidate.
+    """
+
+    context: tuple[float, ...]
+    """Values of the feature map's CONTEXT."""
+    candidates: Sequence[Candidate]
+    belief: Belief
+    page: bool
+    """The person opened the page and looks at it: waiting for a tip."""
+    seed: str
+    """Keys the policy's own draws, if it makes any (numbers from `draws.POLICY` on)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """A feature and what it added to (or took from) the score it belongs to."""
+
+    code: str
+    contribution: float
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Probabilities in units of `draws.UNITS`, and why."""
+
+    act: int
+    tips: tuple[int, ...]
+    """Given that it acts, of each candidate; they sum to UNITS."""
+    moment_reasons: tuple[Reason, ...] = ()
+    tip_reasons: tuple[tuple[Reason, ...], ...] = ()
+    """Of each candidate, or empty."""
+
+
+class Policy(Protocol):
+    """A version of a policy; frozen once a decision was recorded with it."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def version(self) -> str: ...
+    @property
+    def features(self) -> str:
+        """Version of the feature map that it reads."""
+        ...
+
+    def judge(self, situation: Situation) -> Verdict: ...
