@@ -186,6 +186,12 @@ async function wholeOf(
   return arrivals.sort((one, other) => (one.event.position < other.event.position ? -1 : 1));
 }
 
+/** @throws Error for a change of another person's row. */
+function requireOwner(change: Change, owner: Owner): void {
+  const { user_id } = change.op === 'upsert' ? change.row : change.key;
+  if (user_id !== owner) throw new Error(`an event of ${owner} would change a row of ${String(user_id)}`);
+}
+
 /** Above every revision there can be. */
 const END = 1n << 63n;
 
@@ -217,6 +223,7 @@ class Folding {
   #apply(event: ArrivedEvent, mark: StreamMark): void {
     try {
       const changes = this.projection.apply(parseStored(event));
+      for (const change of changes) requireOwner(change, mark.owner);
       this.#applied++;
       if (changes.length === 0) return;
       this.#changes.push(...changes);

@@ -6,6 +6,7 @@ export * from './inbox.js';
 export * from './live-feed.js';
 export * from './partitions.js';
 export * from './postgres-read-model.js';
+export * from './present.js';
 export * from './projection.js';
 export * from './read-model.js';
 export * from './row-set.js';

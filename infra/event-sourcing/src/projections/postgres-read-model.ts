@@ -75,15 +75,27 @@ export async function ensureDatabase(url: string): Promise<void> {
   }
 }
 
-/** The rows of a projection in a schema of Postgres, `NAME_vN` unless another is given. */
+export interface PostgresReadModelOptions {
+  /** Where the database is, to make it when it is missing. */
+  readonly url?: string;
+  /** `NAME_vN` unless another is given. */
+  readonly schema?: string;
+}
+
+/** The rows of a projection in a schema of Postgres. */
 export class PostgresReadModel implements ReadModel {
+  readonly schema: string;
+
   constructor(
     private readonly sql: ReadModels,
     private readonly projection: ProjectionDefinition,
-    readonly schema: string = projection.schema,
-  ) {}
+    private readonly options: PostgresReadModelOptions = {},
+  ) {
+    this.schema = options.schema ?? projection.schema;
+  }
 
   async prepare(): Promise<void> {
+    if (this.options.url !== undefined) await ensureDatabase(this.options.url);
     const { sql, schema } = this;
     const { tables, fingerprint, name, version } = this.projection;
     await sql.begin(async (transaction) => {

@@ -24,7 +24,7 @@ export interface Projection<Type extends EventType = EventType> {
   /** Types that `apply` is given. Others of the same streams are passed over unparsed. */
   readonly reads: readonly Type[];
   /** Pure. What it throws parks the event, and with it the person, until `apply` can read it. */
-  readonly apply: (event: RecordedEvent<Type>) => readonly Change[];
+  readonly apply: NoInfer<(event: RecordedEvent<Type>) => readonly Change[]>;
 }
 
 /** What the machinery works with: a projection, and what follows from its definition. */

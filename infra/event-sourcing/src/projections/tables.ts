@@ -31,7 +31,10 @@ type ValueOf<C extends Column> = C extends `${infer Type extends SqlType} not nu
     ? SqlTypes[C] | null
     : never;
 
-/** A table of a read model. Every row belongs to one person, so that a person can be folded again or forgotten. */
+/**
+ * A table of a read model. Every row belongs to one person, and that person is in its key: an event touches rows of
+ * its own person only, so that a person can be folded again or forgotten apart from the others.
+ */
 export interface Table<C extends Columns = Columns, Key extends string = string> {
   readonly name: string;
   readonly columns: C & { readonly user_id: 'text not null' };
@@ -51,7 +54,7 @@ export const OWN_TABLES = ['checkpoint', 'definition', 'parked', 'streams'] as c
 
 const IDENTIFIER = /^[a-z][a-z0-9_]{0,50}$/;
 
-/** @throws RangeError for a name that is not lower_snake_case or is taken by the machinery. */
+/** @throws RangeError for a name that is not lower_snake_case or is the machinery's, or a key without `user_id`. */
 export function table<const C extends Columns, const Key extends keyof C & string>(definition: {
   readonly name: string;
   readonly columns: C & { readonly user_id: 'text not null' };
@@ -64,6 +67,9 @@ export function table<const C extends Columns, const Key extends keyof C & strin
   }
   if (OWN_TABLES.some((name) => name === definition.name)) {
     throw new RangeError(`${definition.name} is a table of the machinery; choose another name`);
+  }
+  if (!definition.key.some((column) => column === 'user_id')) {
+    throw new RangeError(`${definition.name}: the key has to contain user_id`);
   }
   return { indexes: [], ...definition };
 }

@@ -1,4 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import postgres from 'postgres';
 import { ALL_PARTITIONS, positionOf } from './partitions.js';
 import { checkpointsOf, type ReadModels } from './postgres-read-model.js';
 import type { ProjectionDefinition } from './projection.js';
@@ -14,7 +15,7 @@ export type Waited = 'reached' | 'parked' | 'timeout';
 
 /** Position up to which all partitions of a projection have been handled; -1 for nothing yet. */
 export async function progressOf(sql: ReadModels, projection: ProjectionDefinition): Promise<bigint> {
-  return positionOf(await checkpointsOf(sql, projection.schema), ALL_PARTITIONS);
+  return positionOf(await orWithoutTables(checkpointsOf(sql, projection.schema), []), ALL_PARTITIONS);
 }
 
 /**
@@ -42,9 +43,22 @@ async function standing(sql: ReadModels, projection: ProjectionDefinition, targe
     return (await progressOf(sql, projection)) >= target.position ? 'reached' : 'timeout';
   }
   const schema = sql(projection.schema);
-  const [mark] = await sql<{ revision: bigint; parked: boolean }[]>`
+  const query = sql<{ revision: bigint; parked: boolean }[]>`
     select s.revision, exists (select from ${schema}.parked p where p.owner = s.owner) as parked
     from ${schema}.streams s where s.stream = ${target.stream}`;
+  const [mark] = await orWithoutTables<{ revision: bigint; parked: boolean }[]>(query, []);
   if (mark === undefined || mark.revision < target.revision) return 'timeout';
   return mark.parked ? 'parked' : 'reached';
+}
+
+const UNDEFINED_TABLE = '42P01';
+
+/** `otherwise` where no worker has made the tables yet. */
+async function orWithoutTables<T>(query: PromiseLike<T>, otherwise: T): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    if (error instanceof postgres.PostgresError && error.code === UNDEFINED_TABLE) return otherwise;
+    throw error;
+  }
 }

@@ -1,0 +1,140 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { changedSubject, isUserId, QUERIES } from '@oo/contracts';
+import {
+  answerQuery,
+  type EventStore,
+  JetStreamFeed,
+  PostgresReadModel,
+  ProjectionWorker,
+  type ReadModels,
+  readModels,
+  type StreamMark,
+  type WorkerReport,
+} from '@oo/event-sourcing';
+import type { Health, Log } from '@oo/service-host';
+import { z } from 'zod';
+import type { ProjectionsConfig } from './configuration.js';
+import { PROJECTIONS, type ProjectionName } from './registry.js';
+import { progressOf, waitFor } from './waiting.js';
+
+const progressQuery = z.strictObject({
+  position: z
+    .string()
+    .regex(/^\d{1,20}$/, 'must be a position: decimal digits')
+    .transform(BigInt),
+  timeoutMs: z.int().min(0).max(60_000).default(0),
+});
+
+/** The tips service answers for its timers under this name; it looks into the rows itself. */
+const ANSWERED_ELSEWHERE: ProjectionName = 'deadlines';
+
+export interface HostParts {
+  readonly nats: NatsConnection;
+  readonly eventStore: EventStore;
+  readonly health: Health;
+  readonly log: Log;
+}
+
+/** Runs a worker for each projection, over one feed of the broker. */
+export class ProjectionsHost {
+  readonly #sql: ReadModels;
+  readonly #feed: JetStreamFeed;
+  readonly #stop = new AbortController();
+  readonly #running: Promise<void>[] = [];
+
+  constructor(
+    private readonly parts: HostParts,
+    private readonly config: ProjectionsConfig,
+  ) {
+    // A worker writes in one transaction at a time; the others answer how far they are.
+    const max = config.OO_PROJECTIONS.length + 4;
+    this.#sql = readModels(config.OO_READMODELS_URL, { max, name: 'projections' });
+    this.#feed = new JetStreamFeed(parts.nats, (err) =>
+      parts.log.warn({ err }, 'the broker gives no events'),
+    );
+  }
+
+  start(): void {
+    const { signal } = this.#stop;
+    this.#running.push(this.#feed.run(signal));
+    for (const name of this.config.OO_PROJECTIONS) {
+      const worker = this.#worker(name);
+      const { health } = this.parts;
+      health.add(name, () => ({
+        ok: worker.isReady,
+        detail: { position: String(worker.position), ...worker.counts },
+      }));
+      this.#running.push(worker.run(signal));
+      if (name !== ANSWERED_ELSEWHERE) this.#answerProgress(name);
+    }
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await Promise.all(this.#running);
+    await this.#sql.end({ timeout: 5 });
+  }
+
+  #worker(name: ProjectionName): ProjectionWorker {
+    const projection = PROJECTIONS[name];
+    return new ProjectionWorker({
+      projection,
+      partitions: this.config.OO_PARTITIONS,
+      readModel: new PostgresReadModel(this.#sql, projection, { url: this.config.OO_READMODELS_URL }),
+      history: this.parts.eventStore,
+      feed: this.#feed,
+      changed: (marks) => this.#hint(name, marks),
+      report: reporting(this.parts.log, name),
+    });
+  }
+
+  #hint(name: ProjectionName, marks: readonly StreamMark[]): void {
+    const { nats } = this.parts;
+    if (nats.isClosed() || nats.isDraining()) return;
+    for (const { owner, stream, revision } of marks) {
+      if (!isUserId(owner)) continue;
+      nats.publish(changedSubject(name, owner), JSON.stringify({ stream, revision: String(revision) }));
+    }
+  }
+
+  #answerProgress(name: ProjectionName): void {
+    const { nats, log } = this.parts;
+    answerQuery(
+      nats,
+      QUERIES.progress(name),
+      progressQuery,
+      async ({ position, timeoutMs }) => {
+        const waited = await waitFor(this.#sql, name, { position }, timeoutMs);
+        const reached = await progressOf(this.#sql, name);
+        return { position: String(reached < 0n ? 0n : reached), settled: waited === 'reached' };
+      },
+      (err) => log.error({ err, projection: name }, 'a question about progress failed'),
+      // Workers with other partitions answer the same: they all look into the database.
+      'projections',
+    );
+  }
+}
+
+/** Writes to the log what a worker tells; a failure that repeats only once. */
+function reporting(log: Log, projection: ProjectionName): (report: WorkerReport) => void {
+  let failure = '';
+  return (report) => {
+    if (report.kind === 'failed') {
+      const { error: err } = report;
+      if (String(err) !== failure) log.warn({ err, projection }, 'a worker failed; it goes on trying');
+      failure = String(err);
+      return;
+    }
+    failure = '';
+    if (report.kind === 'caught-up') {
+      const { position, applied } = report;
+      log.info({ projection, position: String(position), applied }, 'at the head of the store');
+      return;
+    }
+    for (const { owner, stream, revision, type, error } of report.events) {
+      if (error === null) continue;
+      const at = { projection, owner, stream, revision: String(revision), type, error };
+      log.error(at, 'an event is parked; its person waits in this read model until it can be applied');
+    }
+  };
+}
