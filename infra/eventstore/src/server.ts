@@ -17,6 +17,7 @@ import { FolderLock } from './storage/folder-lock.js';
 import { Log } from './storage/log.js';
 import { EventStore } from './streams/event-store.js';
 import { SubscriptionHub } from './streams/subscriptions.js';
+import { SystemStreams, type SystemStreamsMode } from './streams/system-streams.js';
 
 export interface EventStoreServerOptions {
   /** The folder that holds everything; made when it does not exist. */
@@ -25,6 +26,8 @@ export interface EventStoreServerOptions {
   readonly port: number;
   /** The address to listen on, by default loopback. */
   readonly host?: string;
+  /** Whether `$ce-`, `$et-`, `$bc-`, `$category-` and `$streams` are kept; by default once one is asked for. */
+  readonly systemStreams?: SystemStreamsMode;
   /** What the server has to say about its own state, by default to standard error. */
   readonly report?: (message: string) => void;
 }
@@ -63,7 +66,11 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
       hub.publish(record);
       groups.publish(record);
     };
-    store.onBatch = () => groups.flush();
+    const systemStreams = new SystemStreams(store, options.systemStreams ?? 'on-demand', report);
+    store.onBatch = () => {
+      groups.flush();
+      systemStreams.wake();
+    };
     const node: NodeAddress = { instanceId: randomUUID(), host, port: options.port };
     const server = new Server({
       'grpc.max_receive_message_length': MESSAGE_LIMIT,
@@ -74,11 +81,11 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
     });
     server.addService(
       rawService(streamsGrpc.StreamsService),
-      streamsService({ store, hub, access: openAccess, maxAppendSize: 1_048_576 }),
+      streamsService({ store, hub, systemStreams, access: openAccess, maxAppendSize: 1_048_576 }),
     );
     server.addService(
       rawMethods(persistentGrpc.PersistentSubscriptionsService, ['read']),
-      persistentService({ groups, access: openAccess }),
+      persistentService({ groups, systemStreams, access: openAccess }),
     );
     server.addService(rawService(serverFeaturesGrpc.ServerFeaturesService), serverFeaturesService());
     server.addService(rawService(gossipGrpc.GossipService), gossipService(node));
@@ -102,6 +109,7 @@ export async function startEventStore(options: EventStoreServerOptions): Promise
         injector.destroy();
         server.forceShutdown();
         groups.close();
+        systemStreams.stop();
         await log.close();
         lock.release();
       },

@@ -22,6 +22,7 @@ import { keyOf } from '../persistent/message.js';
 import { ALL, type GroupDefinition, type GroupSettings, startText } from '../persistent/settings.js';
 import { EventFilter } from '../streams/event-filter.js';
 import type { AppendResult } from '../streams/event-store.js';
+import { isSystemStreamName, type SystemStreams } from '../streams/system-streams.js';
 import { decodeUuid } from '../wire/append-request.js';
 import { ProtoReader, ProtoWriter } from '../wire/protobuf.js';
 import { decodeStreamIdentifier, type FilterRequest } from '../wire/read-request.js';
@@ -34,6 +35,7 @@ import { Outgoing } from './outgoing.js';
 export interface PersistentServiceOptions {
   readonly groups: PersistentSubscriptions;
   readonly access: Access;
+  readonly systemStreams: SystemStreams;
 }
 
 const failure = (
@@ -101,6 +103,7 @@ const full = (stream: string, group: string): RpcError =>
 export function persistentService({
   groups,
   access,
+  systemStreams,
 }: PersistentServiceOptions): UntypedServiceImplementation {
   const unary =
     <Request, Response>(handle: (request: Request, caller: Caller) => Promise<Response> | Response) =>
@@ -117,7 +120,9 @@ export function persistentService({
   return {
     create: unary(async (request: pb.CreateReq, caller) => {
       mayManage(caller);
-      await change(definitionOf(request.getOptions()), (definition) => groups.create(definition));
+      const definition = definitionOf(request.getOptions());
+      if (isSystemStreamName(definition.stream)) await systemStreams.demand();
+      await change(definition, (checked) => groups.create(checked));
       return new pb.CreateResp();
     }),
     update: unary(async (request: pb.UpdateReq, caller) => {

@@ -19,6 +19,7 @@ import {
   type SubscriptionHub,
   type SubscriptionSink,
 } from '../streams/subscriptions.js';
+import { isSystemStreamName, type SystemStreams } from '../streams/system-streams.js';
 import {
   type BatchRequest,
   decodeAppendOptions,
@@ -48,6 +49,7 @@ export interface StreamsServiceOptions {
   readonly store: EventStore;
   readonly hub: SubscriptionHub;
   readonly access: Access;
+  readonly systemStreams: SystemStreams;
   /** Bytes of data in one append. */
   readonly maxAppendSize: number;
 }
@@ -437,6 +439,7 @@ async function read(
   const name = request.source === 'all' ? '$all' : request.stream;
   if (!access.mayStream(caller, 'read', name)) throw errors.accessDenied();
   checkCombination(request);
+  if (request.source === 'stream' && isSystemStreamName(name)) await options.systemStreams.demand();
   const reader = new RecordReader(store.log);
   const mayRead = (stream: string): boolean => access.mayStream(caller, 'read', stream);
   const encode = (record: RecordView, from: RecordReader): Buffer =>

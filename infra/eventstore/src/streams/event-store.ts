@@ -258,30 +258,29 @@ export class EventStore {
       case 'ok':
         break;
     }
-    if (events.length === 0) {
-      const revision = entry.writtenLast;
-      this.write(entry, [EMPTY], Flag.empty, (error, position) =>
-        done(error ? failed(error) : { kind: 'appended', revision, position }),
-      );
-      return;
-    }
     const revision = entry.writtenLast + events.length;
-    this.write(entry, events, 0, (error, position) =>
+    const parts: Part[] = [
+      events.length === 0 ? { entry, events: [EMPTY], flags: Flag.empty } : { entry, events, flags: 0 },
+    ];
+    if (check.softDeleted) {
+      parts.push(this.undeletion(entry, revision - events.length + 1));
+    } else if (check.original !== undefined) {
+      parts.push(this.undeletion(check.original, check.original.writtenLast + 1, events[events.length - 1]));
+    }
+    this.write(parts, (error, position) =>
       done(error ? failed(error) : { kind: 'appended', revision, position }),
     );
-    if (check.softDeleted) {
-      this.undelete(entry, revision - events.length + 1);
-    } else if (isMetastream(name)) {
-      const original = this.entry(originalOf(name));
-      if (check.originalSoftDeleted) this.undelete(original, original.writtenLast + 1);
-    }
   }
 
-  /** Writes metadata that lets the events from a revision on be seen again. */
-  private undelete(entry: StreamEntry, truncateBefore: number): void {
+  /** The metadata that lets a softly deleted stream be seen again, from a revision on. */
+  private undeletion(entry: StreamEntry, truncateBefore: number, replaces?: ProposedEvent): Part {
     const meta = this.entry(metastreamOf(entry.name));
-    const raw = this.lastWritten(meta)?.data ?? NO_BYTES;
-    this.write(meta, [metadataEvent(withTruncateBefore(raw, truncateBefore))], 0, () => {});
+    const raw = replaces?.data ?? this.lastWritten(meta)?.data ?? NO_BYTES;
+    return {
+      entry: meta,
+      events: [metadataEvent(withTruncateBefore(Buffer.from(raw), truncateBefore))],
+      flags: 0,
+    };
   }
 
   private lastWritten(entry: StreamEntry): RecordView | undefined {
@@ -308,7 +307,7 @@ export class EventStore {
     const ok: Check = {
       kind: 'ok',
       softDeleted,
-      originalSoftDeleted: original !== undefined && this.writtenMetadataOf(original).softDeleted,
+      original: original !== undefined && this.writtenMetadataOf(original).softDeleted ? original : undefined,
     };
     const current = entry.writtenLast;
     const wrong: Check = { kind: 'wrong', current };
@@ -367,53 +366,58 @@ export class EventStore {
     return record.id.equals(id) && record.stream === stream && !record.isEmpty ? record : undefined;
   }
 
-  private write(
-    entry: StreamEntry,
-    events: readonly ProposedEvent[],
-    flags: number,
-    done: (error: Error | undefined, position: number) => void,
-  ): void {
-    const types = events.map((event) => Buffer.from(event.type, 'utf8'));
-    let size = 0;
-    for (const [n, event] of events.entries()) {
-      size += recordSize(entry.utf8.length, types[n]?.length ?? 0, event.metadata, event.data);
-    }
+  /**
+   * Writes events to one stream, or to a stream and its metadata stream, as one append: after a crash all are there or
+   * none. `done` is told the position of the first part's last event.
+   */
+  private write(parts: readonly Part[], done: (error: Error | undefined, position: number) => void): void {
     const created = this.options.now();
-    let lastPosition = 0;
+    let size = 0;
+    let count = 0;
+    for (const { entry, events } of parts) {
+      for (const event of events) {
+        size += recordSize(entry.utf8.length, Buffer.byteLength(event.type), event.metadata, event.data);
+        count++;
+      }
+    }
+    let answer = 0;
     this.log.append(
       size,
-      events.length,
+      count,
       (target, start, position) => {
         let offset = start;
-        for (const [n, event] of events.entries()) {
-          const type = types[n] ?? NO_BYTES;
-          const length = recordSize(entry.utf8.length, type.length, event.metadata, event.data);
-          lastPosition = position + offset - start;
-          writeRecord(target, offset, length, {
-            position: lastPosition,
-            revision: (flags & (Flag.empty | Flag.tombstone)) === 0 ? entry.writtenLast + 1 + n : 0,
-            flags: flags | (event.json ? Flag.json : 0) | (n === events.length - 1 ? Flag.last : 0),
-            id: event.id,
-            created,
-            stream: entry.utf8,
-            type,
-            metadata: event.metadata,
-            data: event.data,
-          });
-          if ((flags & (Flag.empty | Flag.tombstone)) === 0) {
-            this.ids.add(digestLow(event.id), digestHigh(event.id), lastPosition);
+        let left = count;
+        for (const [n, { entry, events, flags }] of parts.entries()) {
+          const counts = (flags & (Flag.empty | Flag.tombstone)) === 0;
+          let last = 0;
+          for (const event of events) {
+            const type = Buffer.from(event.type, 'utf8');
+            const length = recordSize(entry.utf8.length, type.length, event.metadata, event.data);
+            last = position + offset - start;
+            writeRecord(target, offset, length, {
+              position: last,
+              revision: counts ? ++entry.writtenLast : 0,
+              flags: flags | (event.json ? Flag.json : 0) | (--left === 0 ? Flag.last : 0),
+              id: event.id,
+              created,
+              stream: entry.utf8,
+              type,
+              metadata: event.metadata,
+              data: event.data,
+            });
+            if (counts) this.ids.add(digestLow(event.id), digestHigh(event.id), last);
+            offset += length;
           }
-          offset += length;
-        }
-        entry.pending = true;
-        this.dirty.add(entry);
-        if ((flags & Flag.tombstone) !== 0) entry.writtenTombstone = true;
-        if ((flags & (Flag.empty | Flag.tombstone)) === 0) {
-          entry.writtenLast += events.length;
-          if (isMetastream(entry.name)) this.metadataWritten(entry, events, lastPosition);
+          if (n === 0) answer = last;
+          if ((flags & Flag.tombstone) !== 0) entry.writtenTombstone = true;
+          if ((flags & Flag.empty) === 0) {
+            entry.pending = true;
+            this.dirty.add(entry);
+          }
+          if (counts && isMetastream(entry.name)) this.metadataWritten(entry, events, last);
         }
       },
-      (error) => done(error, lastPosition),
+      (error) => done(error, answer),
     );
   }
 
@@ -421,8 +425,7 @@ export class EventStore {
     const original = this.entry(originalOf(meta.name));
     const newest = events[events.length - 1];
     if (newest === undefined) return;
-    original.writtenMetadata =
-      newest.type === METADATA_TYPE ? parseMetadata(Buffer.from(newest.data)) : NO_METADATA;
+    original.writtenMetadata = parseMetadata(Buffer.from(newest.data));
     original.pending = true;
     this.dirty.add(original);
     this.lastPending.set(meta, () => this.log.pending(position));
@@ -450,11 +453,13 @@ export class EventStore {
     }
     const finish = (error: Error | undefined, position: number): void =>
       done(error ? failed(error) : { kind: 'appended', revision: entry.writtenLast, position });
-    if (forGood) {
-      this.write(entry, [{ ...EMPTY, id: randomBytes(16), type: '$streamDeleted' }], Flag.tombstone, finish);
-    } else {
-      this.write(this.entry(metastreamOf(name)), [metadataEvent(SOFT_DELETE)], 0, finish);
-    }
+    const tombstone = { ...EMPTY, id: randomBytes(16), type: '$streamDeleted' };
+    this.write(
+      forGood
+        ? [{ entry, events: [tombstone], flags: Flag.tombstone }]
+        : [{ entry: this.entry(metastreamOf(name)), events: [metadataEvent(SOFT_DELETE)], flags: 0 }],
+      finish,
+    );
   }
 
   private committed(record: RecordView): void {
@@ -744,8 +749,15 @@ function firstVisible({ maxCount, truncateBefore }: StreamMetadata, last: number
   return Math.max(0, truncateBefore ?? 0, maxCount === undefined ? 0 : last - maxCount + 1);
 }
 
+/** Events of one stream in an append. */
+interface Part {
+  readonly entry: StreamEntry;
+  readonly events: readonly ProposedEvent[];
+  readonly flags: number;
+}
+
 type Check =
-  | { readonly kind: 'ok'; readonly softDeleted: boolean; readonly originalSoftDeleted: boolean }
+  | { readonly kind: 'ok'; readonly softDeleted: boolean; readonly original: StreamEntry | undefined }
   | { readonly kind: 'wrong'; readonly current: number }
   | { readonly kind: 'deleted' }
   | { readonly kind: 'idempotent'; readonly revision: number; readonly position: number };
