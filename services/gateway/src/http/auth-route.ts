@@ -1,0 +1,62 @@
+import type { Sessions } from '@oo/auth';
+import { problem } from '@oo/contracts';
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
+import type { RateLimits } from '../caller/rate-limits.js';
+import { sendProblem } from './problem-response.js';
+
+/** Hands what comes in under `/api/auth` to better-auth, and answers its errors as problem documents. */
+export function authRoute(
+  fastify: FastifyInstance,
+  sessions: Sessions,
+  limits: RateLimits,
+  publicUrl: string,
+): void {
+  fastify.route({
+    method: ['GET', 'POST'],
+    url: '/api/auth/*',
+    handler: async (request, reply) => {
+      await limits.count(request, reply);
+      const response = await sessions.handle(webRequest(request, publicUrl));
+      if (response.status >= 400) return sendProblem(reply, problemOf(response.status, request));
+      return send(reply, response);
+    },
+  });
+}
+
+/** The address is the public one, whatever the Host header says. */
+function webRequest(request: FastifyRequest, publicUrl: string): Request {
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(request.headers)) {
+    if (value !== undefined) headers.set(name, Array.isArray(value) ? value.join(', ') : value);
+  }
+  headers.delete('content-length');
+  const hasBody = request.method !== 'GET' && request.body !== undefined;
+  return new Request(new URL(request.url, publicUrl), {
+    method: request.method,
+    headers,
+    ...(hasBody ? { body: JSON.stringify(request.body) } : {}),
+  });
+}
+
+async function send(reply: FastifyReply, response: Response): Promise<FastifyReply> {
+  reply.status(response.status).header('cache-control', 'no-store');
+  for (const [name, value] of response.headers) {
+    if (name !== 'set-cookie' && name !== 'cache-control') reply.header(name, value);
+  }
+  const cookies = response.headers.getSetCookie();
+  if (cookies.length > 0) reply.header('set-cookie', cookies);
+  return reply.send(await response.text());
+}
+
+/** What better-auth says about its errors is for its own client; these are the ones that a caller can mend. */
+function problemOf(status: number, request: FastifyRequest) {
+  const path = request.url.split('?', 1)[0] ?? '';
+  if (status === 404) return problem('not-found', `There is no ${request.method} ${path}.`);
+  if (status === 401 || status === 403)
+    return problem('not-signed-in', 'Begin to sign in again, on the page.');
+  if (status === 429) return problem('too-many-requests', 'Wait a minute.');
+  if (status >= 500) return problem('unavailable', 'Signing in does not work now. Try again in a moment.');
+  return problem('invalid-input', 'Begin to sign in again, on the page.', [
+    { field: '(body)', message: 'is not what signing in takes' },
+  ]);
+}
