@@ -358,3 +358,6 @@ function build(object: typeof z.object) {
 export const edge = build(z.strictObject as unknown as typeof z.object);
 /** Parses what was recorded: a field that is not known is ignored. */
 export const recorded = build(z.object);
+
+/** A command as an edge has parsed it. */
+export type CommandOf<Name extends keyof typeof edge.commands> = z.output<(typeof edge.commands)[Name]>;

@@ -1,6 +1,7 @@
 export * from './clock/clock.js';
 export * from './clock/steered-clock.js';
 export * from './command-handling/command-handling.js';
+export * from './command-handling/future.js';
 export * from './decider/decider.js';
 export * from './decider/specification.js';
 export * from './event-store/errors.js';
@@ -9,6 +10,8 @@ export * from './event-store/stored-event.js';
 export * from './event-store/subscription.js';
 export * from './messaging/answer.js';
 export * from './messaging/connect.js';
+export * from './messaging/progress.js';
 export * from './messaging/request.js';
 export * from './messaging/streams.js';
+export * from './messaging/work-queue.js';
 export * from './projections/index.js';

@@ -1,1 +1,2 @@
-export {};
+export * from './domain/profile.js';
+export { ProfileModule } from './profile.module.js';

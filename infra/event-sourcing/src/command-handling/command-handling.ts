@@ -13,7 +13,6 @@ import {
   readEvent,
   readMetadata,
   streamOf,
-  type TenantId,
   type UserId,
 } from '@oo/contracts';
 import { LRUCache } from 'lru-cache';
@@ -24,6 +23,9 @@ import { EventStoreUnavailable, StreamGone, WrongRevision } from '../event-store
 import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
 import type { StoredEvent } from '../event-store/stored-event.js';
 import { RecordedCommands } from './recorded-commands.js';
+
+/** A window that leaves nothing out: for streams that stay short. */
+export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER;
 
 /** What every command carries, parsed. */
 export type CommandContext = z.infer<typeof edge.context>;
@@ -85,7 +87,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
 
   /** Handles a command. Expected failures come as a problem in the reply; what throws is a bug or unreadable. */
   handle(context: CommandContext, command: Command): Promise<CommandReply> {
-    const stream = streamOf(this.category, context.userId as UserId);
+    const stream = streamOf(this.category, context.userId);
     return this.#inLane(stream, async () => {
       try {
         return await this.#attempt(stream, context, command);
@@ -146,7 +148,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     if ('problem' in decision) return age === 'fresh' ? failed(decision.problem) : undefined;
     if (decision.events.length === 0) {
       if (age === 'cached') return undefined;
-      if (loaded.revision === EMPTY) throw new Error(`a no-op on ${stream}, where nothing has happened`);
+      if (loaded.revision === EMPTY) return failed(problem('not-found', 'Nothing has happened here yet.'));
       const { revision, position } = loaded;
       return recorded({ stream, revision, position, eventIds: [], duplicate: false });
     }
@@ -230,8 +232,8 @@ function metadataOf(context: CommandContext): NewEvent['metadata'] {
   return {
     correlationId: context.correlationId,
     causationId: context.causationId,
-    userId: context.userId as UserId,
-    tenantId: context.tenantId as TenantId,
+    userId: context.userId,
+    tenantId: context.tenantId,
     producer: context.producer,
     occurredAt: context.occurredAt as Instant,
     recordedAt: context.receivedAt as Instant,

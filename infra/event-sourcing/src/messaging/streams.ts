@@ -1,4 +1,5 @@
 import {
+  type ConsumerConfig,
   DiscardPolicy,
   JetStreamApiError,
   type JetStreamManager,
@@ -7,12 +8,19 @@ import {
   type StreamConfig,
   type StreamInfo,
 } from '@nats-io/jetstream';
-import { EVENTS_STREAM, EVENTS_SUBJECTS, PROPOSALS_STREAM, PROPOSALS_SUBJECTS } from '@oo/contracts';
+import {
+  EVENTS_STREAM,
+  EVENTS_SUBJECTS,
+  HEADER_POSITION,
+  PROPOSALS_STREAM,
+  PROPOSALS_SUBJECTS,
+} from '@oo/contracts';
 
 const SECOND = 1_000_000_000;
 const DAY = 86_400 * SECOND;
 
-type Definition = Pick<StreamConfig, 'name' | 'subjects'> & Partial<StreamConfig>;
+/** What a stream is to be like. */
+export type StreamDefinition = Pick<StreamConfig, 'name' | 'subjects'> & Partial<StreamConfig>;
 
 const common = {
   retention: RetentionPolicy.Limits,
@@ -38,13 +46,15 @@ export const STREAMS = {
     max_age: DAY,
     max_bytes: 256 * 1024 ** 2,
   },
-} as const satisfies Record<string, Definition>;
+} as const satisfies Record<string, StreamDefinition>;
 
 const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
+const CONSUMER_NOT_FOUND = 10014;
+const CONSUMER_EXISTS = 10148;
 
 /** Makes the stream as it is defined, or brings it into that shape. Safe to call by all and any number of times. */
-export async function ensureStream(jsm: JetStreamManager, definition: Definition): Promise<StreamInfo> {
+export async function ensureStream(jsm: JetStreamManager, definition: StreamDefinition): Promise<StreamInfo> {
   try {
     const info = await jsm.streams.info(definition.name);
     const wanted = Object.entries(definition);
@@ -64,10 +74,37 @@ export async function ensureStream(jsm: JetStreamManager, definition: Definition
   }
 }
 
+/** Makes the durable consumer, or brings it into that shape. */
+export async function ensureConsumer(
+  jsm: JetStreamManager,
+  stream: string,
+  durable: string,
+  config: Partial<ConsumerConfig>,
+): Promise<void> {
+  try {
+    await jsm.consumers.add(stream, { ...config, durable_name: durable });
+  } catch (error) {
+    if (!isJetStreamError(error, CONSUMER_EXISTS)) throw error;
+    await jsm.consumers.update(stream, durable, config);
+  }
+}
+
+/** Whether the stream, or the consumer of it, is not there. */
+export function isMissing(error: unknown): boolean {
+  return isStreamNotFound(error) || isJetStreamError(error, CONSUMER_NOT_FOUND);
+}
+
 export function isStreamNotFound(error: unknown): boolean {
   return isJetStreamError(error, STREAM_NOT_FOUND);
 }
 
 function isJetStreamError(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.apiError().err_code === code;
+}
+
+/** Position of the newest event that was relayed; undefined where none is in the stream. */
+export async function relayedPosition(jsm: JetStreamManager): Promise<bigint | undefined> {
+  const last = await jsm.direct.getMessage(EVENTS_STREAM, { last_by_subj: EVENTS_SUBJECTS });
+  const position = last?.header.get(HEADER_POSITION);
+  return position === undefined || position === '' ? undefined : BigInt(position);
 }

@@ -1,24 +1,20 @@
 import {
+  type CommandOf,
   type DomainEvent,
-  type edge,
-  epochMs,
   isUserId,
   problem,
   type RecordSignal,
   signalCommandId,
 } from '@oo/contracts';
-import type { Decider, Decision } from '@oo/event-sourcing';
-import type { z } from 'zod';
+import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
 
 export type SignalEvent = DomainEvent<
   'TaskObserved' | 'TaskCompleted' | 'HabitChecked' | 'BusyTimeObserved' | 'MoodReported' | 'ContextObserved'
 >;
-export type RecordSignalCommand = z.infer<typeof edge.commands.RecordSignal>;
+export type RecordSignalCommand = CommandOf<'RecordSignal'>;
 
 /** Over how many of a person's last signals a producer's key is honoured. */
 export const IDEMPOTENCY_WINDOW = 1_000;
-/** Clocks differ; a signal from further ahead than this is refused. */
-export const FUTURE_TOLERANCE_MS = 5 * 60_000;
 
 /** The signals of a person. Each stands for itself, so there is no state: only what was recorded already counts. */
 export const signalsDecider: Decider<null, RecordSignalCommand, SignalEvent> = {
@@ -26,16 +22,8 @@ export const signalsDecider: Decider<null, RecordSignalCommand, SignalEvent> = {
   initialState: () => null,
   evolve: (state) => state,
   decide({ context, idempotencyKey, signal }): Decision<SignalEvent> {
-    const ahead = epochMs(context.occurredAt) - epochMs(context.receivedAt);
-    if (ahead > FUTURE_TOLERANCE_MS) {
-      return {
-        problem: problem(
-          'from-the-future',
-          `occurredAt lies ${Math.round(ahead / 1_000)} s ahead of the clock here; set the producer's clock and send again.`,
-          [{ field: 'occurredAt', message: 'must not lie in the future' }],
-        ),
-      };
-    }
+    const future = fromTheFuture(context);
+    if (future !== undefined) return { problem: future };
     const { userId, producer, commandId } = context;
     if (!isUserId(userId) || commandId !== signalCommandId(userId, producer, idempotencyKey)) {
       return {
