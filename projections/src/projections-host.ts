@@ -6,24 +6,17 @@ import {
   JetStreamFeed,
   PostgresReadModel,
   ProjectionWorker,
+  progressQuery,
   type ReadModels,
   readModels,
   type StreamMark,
+  settle,
   type WorkerReport,
 } from '@oo/event-sourcing';
 import type { Health, Log } from '@oo/service-host';
-import { z } from 'zod';
 import type { ProjectionsConfig } from './configuration.js';
 import { PROJECTIONS, type ProjectionName } from './registry.js';
-import { progressOf, waitFor } from './waiting.js';
-
-const progressQuery = z.strictObject({
-  position: z
-    .string()
-    .regex(/^\d{1,20}$/, 'must be a position: decimal digits')
-    .transform(BigInt),
-  timeoutMs: z.int().min(0).max(60_000).default(0),
-});
+import { progressOf } from './waiting.js';
 
 /** The tips service answers for its timers under this name; it looks into the rows itself. */
 const ANSWERED_ELSEWHERE: ProjectionName = 'deadlines';
@@ -103,11 +96,7 @@ export class ProjectionsHost {
       nats,
       QUERIES.progress(name),
       progressQuery,
-      async ({ position, timeoutMs }) => {
-        const waited = await waitFor(this.#sql, name, { position }, timeoutMs);
-        const reached = await progressOf(this.#sql, name);
-        return { position: String(reached < 0n ? 0n : reached), settled: waited === 'reached' };
-      },
+      (query) => settle(query, async () => ({ position: await progressOf(this.#sql, name), atRest: true })),
       (err) => log.error({ err, projection: name }, 'a question about progress failed'),
       // Workers with other partitions answer the same: they all look into the database.
       'projections',

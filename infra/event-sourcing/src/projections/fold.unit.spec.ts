@@ -1,0 +1,192 @@
+import { newUserId, streamOf, tenantId } from '@oo/contracts';
+import { describe, expect, it } from 'vitest';
+import { StreamGone } from '../event-store/errors.js';
+import { upsert } from './changes.js';
+import { type Batch, foldBatch, refold } from './fold.js';
+import type { ArrivedEvent, History } from './history.js';
+import { InMemoryReadModel } from './in-memory-read-model.js';
+import { ALL_PARTITIONS, type PartitionSet, partitionOfOwner } from './partitions.js';
+import { defineProjection } from './projection.js';
+import { type GivenEvent, recorded } from './specification.js';
+import { table } from './tables.js';
+
+// Of two partitions.
+const [ada, bob] = [1, 3].map((seed) => newUserId(tenantId('home'), new Uint8Array(16).fill(seed))) as [
+  ReturnType<typeof newUserId>,
+  ReturnType<typeof newUserId>,
+];
+const moods = table({
+  name: 'moods',
+  columns: { user_id: 'text not null', valence: 'integer not null' },
+  key: ['user_id'],
+});
+
+function projectionThat(refuses: (valence: number) => boolean) {
+  return defineProjection({
+    name: 'moods',
+    version: 1,
+    tables: [moods],
+    reads: ['MoodReported'],
+    apply: ({ data, metadata }) => {
+      if (refuses(data.valence)) throw new Error(`no room for ${data.valence}`);
+      return [upsert(moods, { user_id: metadata.userId, valence: data.valence })];
+    },
+  });
+}
+
+const mood = (user: typeof ada, valence: number): GivenEvent => ({
+  user,
+  type: 'MoodReported',
+  data: { valence, energy: 0 },
+});
+
+class Scene {
+  readonly events: ArrivedEvent[];
+  readonly readModel: InMemoryReadModel;
+  readonly history: History;
+
+  constructor(
+    given: readonly GivenEvent[],
+    private projection = projectionThat(() => false),
+    private readonly partitions: PartitionSet = ALL_PARTITIONS,
+    kept: (event: ArrivedEvent) => boolean = () => true,
+  ) {
+    this.events = recorded(given);
+    this.readModel = new InMemoryReadModel(projection);
+    const stored = this.events.filter(kept);
+    this.history = {
+      async *readAll() {
+        yield stored;
+      },
+      async *readStream(stream, from) {
+        yield stored.filter((event) => event.stream === stream && event.revision >= from);
+      },
+    };
+  }
+
+  with(projection: ReturnType<typeof projectionThat>): this {
+    this.projection = projection;
+    return this;
+  }
+
+  get context() {
+    return { projection: this.projection, partitions: this.partitions, history: this.history };
+  }
+
+  async fold(indexes: readonly number[], source: Batch['source'] = 'broker') {
+    const events = indexes.map((index) => this.events[index]).filter((event) => event !== undefined);
+    const batch = { events, source, before: -1n, through: events.at(-1)?.position ?? -1n };
+    return this.readModel.transaction((transaction) => foldBatch(this.context, transaction, batch));
+  }
+
+  valences() {
+    return Object.fromEntries(this.readModel.rows(moods).map(({ user_id, valence }) => [user_id, valence]));
+  }
+}
+
+describe('the revision guard', () => {
+  it('drops what was handled', async () => {
+    const scene = new Scene([mood(ada, 1), mood(ada, 2)]);
+    await scene.fold([0, 1]);
+    expect(await scene.fold([0])).toMatchObject({ duplicates: 1, applied: 0 });
+    expect(scene.valences()).toEqual({ [ada]: 2 });
+  });
+
+  it('fills a gap from the store before it goes on', async () => {
+    const scene = new Scene([mood(ada, 0), mood(ada, 1), mood(ada, 2)]);
+    expect(await scene.fold([2])).toMatchObject({ refilled: 2, applied: 3, refolded: 0 });
+    expect(scene.valences()).toEqual({ [ada]: 2 });
+    expect(await scene.fold([0, 1])).toMatchObject({ duplicates: 2 });
+  });
+
+  it('passes a gap where the store has nothing any more', async () => {
+    const scene = new Scene(
+      [mood(ada, 0), mood(ada, 1)],
+      undefined,
+      ALL_PARTITIONS,
+      (event) => event.revision > 0n,
+    );
+    expect(await scene.fold([1])).toMatchObject({ refilled: 0, applied: 1 });
+  });
+
+  it('passes a gap in a stream that was deleted for good', async () => {
+    const scene = new Scene([mood(ada, 0), mood(ada, 1)]);
+    scene.history.readStream = (stream) => {
+      throw new StreamGone(stream);
+    };
+    expect(await scene.fold([1])).toMatchObject({ refilled: 0, applied: 1 });
+  });
+
+  it('does not ask the store about what comes from the store', async () => {
+    const scene = new Scene([mood(ada, 0), mood(ada, 1)]);
+    scene.history.readStream = () => {
+      throw new Error('asked');
+    };
+    expect(await scene.fold([1], 'store')).toMatchObject({ applied: 1 });
+  });
+});
+
+describe('an event that cannot be applied', () => {
+  const given = [mood(ada, 0), mood(bob, 0), mood(ada, 2), mood(ada, 1), mood(bob, 1)];
+
+  it('is parked with its error, its person waits behind it in order, and the others go on', async () => {
+    const scene = new Scene(
+      given,
+      projectionThat((valence) => valence === 2),
+    );
+    const first = await scene.fold([0, 1, 2]);
+    expect(first.parked).toMatchObject([{ owner: ada, revision: 1n, error: 'no room for 2' }]);
+    await scene.fold([3, 4]);
+    expect(scene.valences()).toEqual({ [ada]: 0, [bob]: 1 });
+    expect(scene.readModel.parked()).toMatchObject([
+      { owner: ada, position: 30n, error: 'no room for 2' },
+      { owner: ada, position: 40n, error: null },
+    ]);
+    expect(await scene.readModel.position(ALL_PARTITIONS)).toBe(50n);
+  });
+
+  it('is applied with those behind it once the projection can', async () => {
+    const scene = new Scene(
+      given,
+      projectionThat((valence) => valence === 2),
+    );
+    await scene.fold([0, 1, 2, 3, 4]);
+    const mended = scene.with(projectionThat(() => false));
+    await scene.readModel.transaction((transaction) => refold(mended.context, transaction, ada, 50n));
+    expect(scene.valences()).toEqual({ [ada]: 1, [bob]: 1 });
+    expect(scene.readModel.parked()).toEqual([]);
+    expect(await scene.fold([3, 4])).toMatchObject({ duplicates: 2 });
+  });
+
+  it('is any event whose payload cannot be read', async () => {
+    const scene = new Scene([mood(ada, 0)]);
+    const [event] = scene.events;
+    if (event === undefined) throw new Error('no event');
+    scene.events[0] = { ...event, data: { valence: 'glad' } };
+    const { parked } = await scene.fold([0]);
+    expect(parked[0]?.error).toContain('cannot read MoodReported');
+  });
+
+  it('is any event that would change a row of another person', async () => {
+    const stray = defineProjection({
+      name: 'moods',
+      version: 1,
+      tables: [moods],
+      reads: ['MoodReported'],
+      apply: ({ data }) => [upsert(moods, { user_id: bob, valence: data.valence })],
+    });
+    const { parked } = await new Scene([mood(ada, 0)], stray).fold([0]);
+    expect(parked[0]?.error).toContain('would change a row of');
+  });
+});
+
+it('leaves the people of other partitions alone', async () => {
+  const scene = new Scene([mood(ada, 1), mood(bob, 1)], undefined, new Set([partitionOfOwner(bob)]));
+  expect(await scene.fold([0, 1], 'store')).toMatchObject({ applied: 1 });
+  expect(scene.valences()).toEqual({ [bob]: 1 });
+});
+
+it('tells which streams changed rows, and up to where', async () => {
+  const { changed } = await new Scene([mood(ada, 1), mood(ada, 2)]).fold([0, 1], 'store');
+  expect(changed).toEqual([{ owner: ada, stream: streamOf('signals', ada), revision: 1n }]);
+});
