@@ -1,0 +1,113 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import { epochMs, instant, type UserId } from '@oo/contracts';
+import type { Clock } from '@oo/event-sourcing';
+import type { Log } from '@oo/service-host';
+import { demoMapper, taskIdOf } from '../mapper.js';
+import { MINUTE_MS } from '../person/calendar.js';
+import { life, openTasks } from '../person/life.js';
+import type { Person } from '../person/person.js';
+import type { DemoFile, DemoState } from '../provider/demo-file.js';
+import type { Ledger } from '../provider/ledger.js';
+import type { Happening } from '../records.js';
+import { type Ingress, IngressRefusal } from './ingress.js';
+import type { TipFeed } from './tip-feed.js';
+
+/** A signal that comes this much after it happened is history: it triggers nothing. The platform's limit is 15 min. */
+export const LATE_MS = 16 * MINUTE_MS;
+
+/** What a life is played with. */
+export interface StageParts {
+  readonly nats: NatsConnection;
+  readonly user: UserId;
+  readonly person: Person;
+  readonly ledger: Ledger;
+  readonly file: DemoFile;
+  readonly ingress: Ingress;
+  readonly feed: TipFeed;
+  /** The clock on the wall, also while the platform's stands elsewhere. */
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly stopped: AbortSignal;
+}
+
+/** Where a life is played: what happens, happens at the provider and is told to the ingress. */
+export class Stage {
+  #completed = 0;
+
+  constructor(
+    readonly parts: StageParts,
+    private state: Omit<DemoState, 'ledger'>,
+  ) {}
+
+  /** Where the life stands that is kept in the file. */
+  get kept(): Omit<DemoState, 'ledger'> {
+    return this.state;
+  }
+
+  /** The wall clock, milliseconds since 1970. */
+  now(): number {
+    return epochMs(this.parts.clock.now());
+  }
+
+  /** @returns false where it cannot happen any more, as when the task is done already */
+  async perform(happening: Happening): Promise<boolean> {
+    const { ledger, ingress } = this.parts;
+    if (!ledger.apply(happening)) return false;
+    const signal = demoMapper.signal(happening);
+    if (signal === undefined) throw new Error(`a ${happening.kind} is no signal`);
+    await ingress.postSignal(signal);
+    return true;
+  }
+
+  /** Ticks off at the provider what was answered with "done". @returns how many tasks that were */
+  async tickOffCompleted(): Promise<number> {
+    let ticked = 0;
+    const { completed } = this.parts.feed.seen;
+    while (this.#completed < completed.length) {
+      const { ref = '', occurredAt = '' } = completed[this.#completed] ?? {};
+      const taskId = taskIdOf(ref);
+      // The answer's own time makes the key, so that ticking off again after a crash is the same signal.
+      const done = taskId !== undefined && this.parts.ledger.isOpen(taskId);
+      if (done && (await this.perform({ kind: 'task-done', at: occurredAt, taskId }))) ticked++;
+      this.#completed++;
+    }
+    return ticked;
+  }
+
+  /** Does something about a tip. @returns false where that is no longer possible */
+  async aboutTip(act: (ingress: Ingress) => Promise<void>): Promise<boolean> {
+    try {
+      await act(this.parts.ingress);
+      return true;
+    } catch (error) {
+      const over =
+        error instanceof IngressRefusal && ['already-answered', 'unknown-tip'].includes(error.code);
+      if (!over) throw error;
+      this.parts.log.info({ code: error.code }, 'too late for this tip');
+      return false;
+    }
+  }
+
+  /**
+   * Sends in what happened between two moments (milliseconds since 1970), as an integration does that was away: with
+   * the time of its happening, and late, so that it is folded and triggers nothing.
+   */
+  async importHistory(from: number, until: number): Promise<void> {
+    for (const happening of life(this.parts.person, from, until)) await this.perform(happening);
+  }
+
+  /** Sends in the tasks that are open at a moment, as an integration does at its first connection. */
+  async importOpenTasks(at: number): Promise<void> {
+    for (const task of openTasks(this.parts.person, at)) {
+      await this.perform({ kind: 'task-created', at: task.createdAt, task });
+    }
+  }
+
+  /** Keeps where the life stands. @param playedUntil milliseconds since 1970 */
+  async save(playedUntil: number, phase: DemoState['phase']): Promise<void> {
+    const { ledger, file } = this.parts;
+    ledger.forget(playedUntil);
+    this.state = { ...this.state, phase, playedUntil: instant(playedUntil) };
+    await file.write({ ...this.state, ledger: ledger.toJSON() });
+  }
+}

@@ -1,0 +1,4 @@
+import { connectorSuite } from '../connectors/connector.suite.js';
+import { demoConnector } from './connector.js';
+
+connectorSuite(demoConnector);

@@ -1,0 +1,155 @@
+import { once } from 'node:events';
+import type { Server } from 'node:http';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { epochMs, instant, streamOf, TaskState, type UserId } from '@oo/contracts';
+import { type Clock, connectNats, systemClock } from '@oo/event-sourcing';
+import type { Health, Log } from '@oo/service-host';
+import { Doorbell } from './conductor/doorbell.js';
+import { HistoryPlay } from './conductor/history.js';
+import { readHistory } from './conductor/history-reader.js';
+import { Ingress } from './conductor/ingress.js';
+import { playLive } from './conductor/live.js';
+import { Progress } from './conductor/progress.js';
+import { Stage } from './conductor/stage.js';
+import { TipFeed } from './conductor/tip-feed.js';
+import type { DemoConfig } from './configuration.js';
+import { taskIdOf } from './mapper.js';
+import { localDayOf, localMs } from './person/calendar.js';
+import { openTasks } from './person/life.js';
+import { type Person, personOf } from './person/person.js';
+import { DemoFile, type DemoState } from './provider/demo-file.js';
+import { Ledger } from './provider/ledger.js';
+import { providerServer } from './provider/server.js';
+
+/** What the process gives to a demo life. */
+export interface DemoSurroundings {
+  readonly config: DemoConfig;
+  readonly health: Health;
+  readonly log: Log;
+  /** Where progress goes, a line at a time. */
+  readonly tell: (line: string) => void;
+  readonly stopped: AbortSignal;
+  readonly clock?: Clock;
+}
+
+/**
+ * Plays the demo person: their provider, their history, and then their life as the time goes by. Runs until it is
+ * stopped.
+ */
+export async function runDemoLife(surroundings: DemoSurroundings): Promise<void> {
+  const { config, health, log, tell, stopped, clock = systemClock } = surroundings;
+  let phase = 'waiting for the broker';
+  let progress: Progress | undefined;
+  health.add('life', () => ({ ok: phase === 'live', detail: { phase, percent: progress?.percent ?? 0 } }));
+  const nats = await connectNats(config.OO_NATS_URL, 'demo');
+  try {
+    const doorbell = new Doorbell();
+    const feed = new TipFeed(nats, config.OO_DEMO_USER, () => doorbell.ring(), stopped);
+    watch(nats, feed, doorbell);
+    const file = new DemoFile(config.OO_DATA_DIR);
+    const { ledger: json, ...kept } = await stateOf(config, file, nats, clock, log);
+    const person = personOf(kept.seed, kept.utcOffsetMinutes);
+    const ledger = new Ledger(json);
+    const retrying = (reason: string) => log.info({ reason }, 'the ingress is asked again');
+    const ingress = new Ingress(config.OO_PUBLIC_URL, config.OO_DEMO_TOKEN, retrying, stopped);
+    const user = config.OO_DEMO_USER;
+    const stage = new Stage({ nats, user, person, ledger, file, ingress, feed, clock, log, stopped }, kept);
+    const done = (taskId: string) => stage.perform({ kind: 'task-done', at: clock.now(), taskId });
+    const server = await listen(providerServer({ user, ledger, done }), config.OO_DEMO_PROVIDER_URL);
+    try {
+      if (kept.phase === 'history') {
+        phase = 'history';
+        const now = () => performance.now();
+        progress = new Progress(epochMs(kept.startsAt), kept.utcOffsetMinutes, tell, now);
+        await new HistoryPlay(stage, progress).play();
+      }
+      phase = 'live';
+      await playLive(stage, doorbell, config.OO_DEMO_PACE);
+    } finally {
+      server.close();
+      server.closeAllConnections();
+    }
+  } catch (error) {
+    if (!stopped.aborted) throw error;
+  } finally {
+    await nats.close();
+  }
+}
+
+/** Where the life goes on: in its file, or, where that is not about this system, at the beginning. */
+async function stateOf(
+  config: DemoConfig,
+  file: DemoFile,
+  nats: NatsConnection,
+  clock: Clock,
+  log: Log,
+): Promise<DemoState> {
+  const kept = await file.read();
+  const user = config.OO_DEMO_USER;
+  const finished = await finishedTasks(nats, user);
+  if (kept !== undefined && kept.user === user && (kept.phase === 'history' || finished !== undefined)) {
+    if (kept.seed !== config.OO_DEMO_SEED) log.warn('the life goes on with the seed that it began with');
+    return kept;
+  }
+  const { OO_DEMO_SEED: seed, OO_DEMO_UTC_OFFSET: offset = -new Date().getTimezoneOffset() } = config;
+  const person = personOf(seed, offset);
+  const now = epochMs(clock.now());
+  const common = { version: 1, user, seed, utcOffsetMinutes: offset } as const;
+  const empty = { tasks: [], habits: [], appointments: [] };
+  if (finished === undefined) {
+    const startsAt = instant(startOf(config.OO_DEMO_WEEKS, now, offset));
+    return { ...common, phase: 'history', startsAt, playedUntil: startsAt, ledger: empty };
+  }
+  // The file is lost and the history is not: the provider begins again with what must still be open.
+  log.warn('the provider’s file was lost; its tasks are made again');
+  return {
+    ...common,
+    phase: 'live',
+    startsAt: instant(now),
+    playedUntil: instant(now),
+    ledger: { ...empty, tasks: stillOpen(person, now, finished) },
+  };
+}
+
+const EARLY_MINUTE = 4 * 60;
+
+/** Before anybody is up, on a day that lies so many weeks back. */
+function startOf(weeks: number, now: number, utcOffsetMinutes: number): number {
+  if (weeks === 0) return now;
+  return localMs(localDayOf(now, utcOffsetMinutes) - 7 * weeks, EARLY_MINUTE, utcOffsetMinutes);
+}
+
+function stillOpen(person: Person, now: number, finished: ReadonlySet<string>): DemoState['ledger']['tasks'] {
+  const tasks = openTasks(person, now).filter(({ id }) => !finished.has(id));
+  return tasks.map((task) => ({ task, state: 'open', changedAt: task.createdAt }));
+}
+
+/** Ids of the tasks that the history knows to be over; undefined where it knows no signal of the person. */
+async function finishedTasks(nats: NatsConnection, user: UserId): Promise<Set<string> | undefined> {
+  const finished = new Set<string>();
+  let known = false;
+  for await (const event of readHistory(nats, [streamOf('signals', user)])) {
+    known = true;
+    const gone = event.type === 'TaskObserved' && event.data.state === TaskState.TASK_STATE_GONE;
+    if (event.type !== 'TaskCompleted' && !gone) continue;
+    const id = taskIdOf(event.data.ref);
+    if (id !== undefined) finished.add(id);
+  }
+  return known ? finished : undefined;
+}
+
+async function listen(server: Server, url: string): Promise<Server> {
+  const { hostname, port } = new URL(url);
+  server.listen(Number(port === '' ? 80 : port), hostname);
+  await once(server, 'listening');
+  return server;
+}
+
+/** What the broker sent while it could not be reached has to be read from the history. */
+async function watch(nats: NatsConnection, feed: TipFeed, doorbell: Doorbell): Promise<void> {
+  for await (const { type } of nats.status()) {
+    if (type !== 'reconnect' && type !== 'slowConsumer') continue;
+    feed.missed();
+    doorbell.ring();
+  }
+}

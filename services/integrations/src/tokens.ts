@@ -1,0 +1,2 @@
+/** The connectors that are on. */
+export const REGISTRY = Symbol('Registry');
