@@ -49,7 +49,8 @@ export class PlainJsonServer extends ServerNats {
         this.logger.error(err);
         message.respond(JSON.stringify({ problem: problem('internal', 'This is a bug here. See the log.') }));
       } else if (response !== undefined) {
-        message.respond(JSON.stringify(response));
+        // A large reply may come as the JSON that it is.
+        message.respond(response instanceof Uint8Array ? response : JSON.stringify(response));
       }
       if (isDisposed === true && --this.#open === 0) for (const resolve of this.#drained) resolve();
     };

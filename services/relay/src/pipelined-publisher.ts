@@ -1,0 +1,151 @@
+import { headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { eventSubject, HEADER_POSITION, HEADER_REVISION } from '@oo/contracts';
+import { envelopeOf, type StoredEvent } from '@oo/event-sourcing';
+import { z } from 'zod';
+
+/** Where the stream stands after an acknowledged event. */
+export interface Acknowledged {
+  readonly position: bigint;
+  /** Sequence of the event's message in the stream. */
+  readonly sequence: number;
+}
+
+export interface PublisherOptions {
+  /** Messages that may wait for their acknowledgement at a time. */
+  readonly depth: number;
+  /** How long the oldest of them may wait. */
+  readonly timeoutMs: number;
+}
+
+interface InFlight extends Acknowledged {
+  readonly sentAt: number;
+  acknowledged: boolean;
+}
+
+const ack = z.union([
+  z.object({ seq: z.int(), duplicate: z.boolean().optional() }),
+  z.object({ error: z.object({ description: z.string() }) }),
+]);
+
+/** The stream did not take a message as it should have. The events from there on have to be published again. */
+export class PipelineBroken extends Error {
+  /** @param published position of the event that broke it, where the stream has had that event before */
+  constructor(
+    reason: string,
+    readonly published?: bigint,
+  ) {
+    super(`publishing was interrupted: ${reason}`);
+    this.name = 'PipelineBroken';
+  }
+}
+
+/**
+ * Publishes events one behind the other without waiting for each acknowledgement. Every message says which sequence
+ * the one before it has (`Nats-Expected-Last-Sequence`): when one is not stored, the stream refuses all that follow,
+ * so a failure leaves no hole. A message that another relay has stored already is acknowledged as a duplicate, at the
+ * sequence that is expected here too.
+ */
+export class PipelinedPublisher {
+  readonly #inFlight: InFlight[] = [];
+  readonly #inbox: string;
+  readonly #acks: Subscription;
+  readonly #watchdog: NodeJS.Timeout;
+  readonly #failure = Promise.withResolvers<never>();
+  #room: (() => void) | undefined;
+  #sequence: number;
+  #acknowledged: Acknowledged | undefined;
+  #closed = false;
+
+  /** @param lastSequence sequence of the last message in the stream */
+  constructor(
+    private readonly nats: NatsConnection,
+    lastSequence: number,
+    private readonly options: PublisherOptions,
+  ) {
+    this.#sequence = lastSequence;
+    this.#inbox = `_INBOX.relay.${crypto.randomUUID()}`;
+    this.#acks = nats.subscribe(`${this.#inbox}.*`, {
+      callback: (error, message) =>
+        error === null ? this.#take(message) : this.#fail(new PipelineBroken(error.message)),
+    });
+    this.#watchdog = setInterval(() => this.#watch(), Math.min(options.timeoutMs, 1_000) / 2);
+    this.failed.catch(() => {});
+  }
+
+  /** Rejects with {@link PipelineBroken} at the first failure. */
+  get failed(): Promise<never> {
+    return this.#failure.promise;
+  }
+
+  /** The last event that the stream holds of those that were published here, with none missing before it. */
+  get acknowledged(): Acknowledged | undefined {
+    return this.#acknowledged;
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.length;
+  }
+
+  /** Sends an event; the promise, if any, is fulfilled when there is room for the next. */
+  publish(event: StoredEvent): Promise<void> | undefined {
+    const subject = eventSubject(event.stream, event.type);
+    if (this.#closed || subject === undefined) return undefined;
+    const message = headers();
+    message.set('Nats-Msg-Id', event.id);
+    message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
+    message.set(HEADER_POSITION, String(event.position));
+    message.set(HEADER_REVISION, String(event.revision));
+    const sequence = ++this.#sequence;
+    this.nats.publish(subject, JSON.stringify(envelopeOf(event)), {
+      headers: message,
+      reply: `${this.#inbox}.${sequence}`,
+    });
+    const sentAt = performance.now();
+    this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false });
+    if (this.#inFlight.length < this.options.depth) return undefined;
+    return new Promise((resolve) => {
+      this.#room = resolve;
+    });
+  }
+
+  close(): void {
+    this.#closed = true;
+    clearInterval(this.#watchdog);
+    this.#acks.unsubscribe();
+    this.#room?.();
+  }
+
+  #take(message: Msg): void {
+    const sequence = Number(message.subject.slice(this.#inbox.length + 1));
+    const first = this.#inFlight[0];
+    const mine = first === undefined ? undefined : this.#inFlight[sequence - first.sequence];
+    if (mine === undefined) return;
+    const parsed = ack.safeParse(message.data.length === 0 ? undefined : message.json());
+    if (!parsed.success) this.#fail(new PipelineBroken('no stream takes the subject'));
+    else if ('error' in parsed.data) this.#fail(new PipelineBroken(parsed.data.error.description));
+    else if (parsed.data.seq !== sequence) this.#fail(misplaced(parsed.data, mine));
+    else {
+      mine.acknowledged = true;
+      while (this.#inFlight[0]?.acknowledged === true) this.#acknowledged = this.#inFlight.shift();
+      if (this.#inFlight.length < this.options.depth) this.#room?.();
+    }
+  }
+
+  #watch(): void {
+    const oldest = this.#inFlight[0];
+    if (oldest !== undefined && performance.now() - oldest.sentAt > this.options.timeoutMs) {
+      this.#fail(new PipelineBroken(`no acknowledgement within ${this.options.timeoutMs} ms`));
+    }
+  }
+
+  #fail(error: PipelineBroken): void {
+    this.#failure.reject(error);
+    this.close();
+  }
+}
+
+function misplaced({ seq, duplicate }: { seq: number; duplicate?: boolean | undefined }, mine: InFlight) {
+  const reason = `an event stands at sequence ${seq} and was expected at ${mine.sequence}`;
+  // The stream has had it before: there is nothing to repeat.
+  return new PipelineBroken(reason, duplicate === true && seq < mine.sequence ? mine.position : undefined);
+}

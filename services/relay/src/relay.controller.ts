@@ -1,0 +1,76 @@
+import type { NatsConnection } from '@nats-io/transport-node';
+import {
+  type BeforeApplicationShutdown,
+  Controller,
+  Inject,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { MessagePattern, Payload } from '@nestjs/microservices';
+import { QUERIES } from '@oo/contracts';
+import { type EventStore, progressQuery, settle } from '@oo/event-sourcing';
+import { answerQueryOf, EVENT_STORE, HEALTH, type Health, LOG, type Log, NATS } from '@oo/service-host';
+import { z } from 'zod';
+import { History, historyQuery } from './history.js';
+import { Relay, type RelayReport } from './relay.js';
+
+/** Runs the relay, and answers for it and for the store. */
+@Controller()
+export class RelayController implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #stop = new AbortController();
+  readonly #relay: Relay;
+  readonly #history: History;
+  #running: Promise<void> = Promise.resolve();
+
+  constructor(
+    @Inject(NATS) nats: NatsConnection,
+    @Inject(EVENT_STORE) store: EventStore,
+    @Inject(LOG) private readonly log: Log,
+    @Inject(HEALTH) health: Health,
+  ) {
+    this.#relay = new Relay(nats, store, (what) => this.#report(what));
+    this.#history = new History(store);
+    health.add('relay', () => ({
+      ok: this.#relay.isFollowing,
+      detail: { position: String(this.#relay.standing.position), atRest: this.#relay.standing.atRest },
+    }));
+  }
+
+  onApplicationBootstrap(): void {
+    this.#running = this.#relay.run(this.#stop.signal);
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  @MessagePattern(QUERIES.historyRead)
+  read(@Payload() body: Uint8Array): Promise<unknown> {
+    return answerQueryOf(body, historyQuery, (query) => this.#history.read(query), this.log);
+  }
+
+  @MessagePattern(QUERIES.historyHead)
+  head(@Payload() body: Uint8Array): Promise<unknown> {
+    return answerQueryOf(
+      body,
+      z.strictObject({}),
+      async () => ({ position: String(await this.#history.head()) }),
+      this.log,
+    );
+  }
+
+  @MessagePattern(QUERIES.progress('relay'))
+  progress(@Payload() body: Uint8Array): Promise<unknown> {
+    return answerQueryOf(
+      body,
+      progressQuery,
+      (query) => settle(query, async () => this.#relay.standing),
+      this.log,
+    );
+  }
+
+  #report(what: RelayReport): void {
+    if (what.kind === 'interrupted') this.log.warn({ err: what.error }, 'the relay begins again');
+    else this.log.info({ after: String(what.after), sequence: what.sequence }, 'the relay follows the store');
+  }
+}

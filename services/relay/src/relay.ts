@@ -1,0 +1,141 @@
+import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import {
+  delay,
+  type EventStore,
+  ensureStream,
+  followAll,
+  isStreamNotFound,
+  STREAMS,
+  type Standing,
+} from '@oo/event-sourcing';
+import { CheckpointMirror, findCheckpoint } from './checkpoint.js';
+import { PipelineBroken, PipelinedPublisher, type PublisherOptions } from './pipelined-publisher.js';
+
+export type RelayReport =
+  | { readonly kind: 'following'; readonly after: bigint | undefined; readonly sequence: number }
+  | { readonly kind: 'interrupted'; readonly error: unknown };
+
+export interface RelayOptions extends PublisherOptions {
+  /** How often the stream is looked at, and the checkpoint mirrored. */
+  readonly watchMs: number;
+  /** Pause before it begins again after a failure. */
+  readonly retryMs: number;
+}
+
+export const RELAY_OPTIONS: RelayOptions = { depth: 512, timeoutMs: 5_000, watchMs: 1_000, retryMs: 250 };
+
+/**
+ * Publishes every event of oO's streams to `OO_EVENTS`, in the order of the store. After any failure it asks the
+ * stream where it stands and goes on from there; a stream that is missing is made again and filled as far back as it
+ * retains. Two relays at a time publish the same, and the stream keeps each event once.
+ */
+export class Relay {
+  readonly #options: RelayOptions;
+  #publisher: PipelinedPublisher | undefined;
+  #startedAfter = -1n;
+  /** What the stream has had before, although neither it nor the mirror tells. */
+  #published: { readonly position: bigint; readonly stream: string } | undefined;
+
+  constructor(
+    private readonly nats: NatsConnection,
+    private readonly store: EventStore,
+    private readonly report: (report: RelayReport) => void,
+    options: Partial<RelayOptions> = {},
+  ) {
+    this.#options = { ...RELAY_OPTIONS, ...options };
+  }
+
+  /** True while it follows the store. */
+  get isFollowing(): boolean {
+    return this.#publisher !== undefined;
+  }
+
+  /** How far the stream has the events; at rest when none waits for its acknowledgement. */
+  get standing(): Standing {
+    const position = this.#publisher?.acknowledged?.position ?? this.#startedAfter;
+    return { position, atRest: this.#publisher?.inFlight === 0 };
+  }
+
+  /** Runs until `signal` is aborted. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        await this.#follow(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.report({ kind: 'interrupted', error });
+        await delay(this.#options.retryMs, signal);
+      }
+    }
+  }
+
+  async #follow(signal: AbortSignal): Promise<void> {
+    const jsm = await jetstreamManager(this.nats);
+    const stream = await ensureStream(jsm, STREAMS.events);
+    const mirror = await CheckpointMirror.open(this.nats);
+    const found = await findCheckpoint(jsm, stream, mirror, this.store, Date.now());
+    const { sequence } = found;
+    const position = this.#beyond(found.position, stream);
+    const publisher = new PipelinedPublisher(this.nats, sequence, this.#options);
+    const round = new AbortController();
+    const either = AbortSignal.any([signal, round.signal]);
+    this.#startedAfter = position ?? -1n;
+    this.#publisher = publisher;
+    this.report({ kind: 'following', after: position, sequence });
+    const following = followAll(this.store.url, position, (event) => publisher.publish(event), either);
+    const watching = this.#watch(jsm, stream, mirror, publisher, either);
+    try {
+      await Promise.race([following, watching, publisher.failed]);
+      if (signal.aborted) await this.#finish(publisher, stream, mirror);
+    } catch (error) {
+      if (error instanceof PipelineBroken && error.published !== undefined) {
+        this.#published = { position: error.published, stream: stream.created };
+      }
+      throw error;
+    } finally {
+      this.#publisher = undefined;
+      round.abort();
+      publisher.close();
+      await Promise.allSettled([following, watching]);
+    }
+  }
+
+  #beyond(found: bigint | undefined, stream: StreamInfo): bigint | undefined {
+    const known = this.#published?.stream === stream.created ? this.#published.position : undefined;
+    return known !== undefined && (found === undefined || known > found) ? known : found;
+  }
+
+  /** Notices a stream that was deleted or put back, also when there is nothing to publish. */
+  async #watch(
+    jsm: JetStreamManager,
+    stream: StreamInfo,
+    mirror: CheckpointMirror,
+    publisher: PipelinedPublisher,
+    signal: AbortSignal,
+  ): Promise<void> {
+    for (;;) {
+      await delay(this.#options.watchMs, signal);
+      if (signal.aborted) return;
+      const done = publisher.acknowledged;
+      const now = await jsm.streams.info(stream.config.name).catch((error: unknown) => {
+        if (isStreamNotFound(error)) throw new PipelineBroken('the stream is gone');
+        throw error;
+      });
+      const least = done?.sequence ?? stream.state.last_seq;
+      if (now.created !== stream.created || now.state.last_seq < least) {
+        throw new PipelineBroken('the stream is another than it was');
+      }
+      if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+    }
+  }
+
+  /** Lets what was sent arrive, and keeps the last checkpoint. */
+  async #finish(publisher: PipelinedPublisher, stream: StreamInfo, mirror: CheckpointMirror): Promise<void> {
+    const deadline = performance.now() + this.#options.timeoutMs;
+    while (publisher.inFlight > 0 && performance.now() < deadline)
+      await delay(5, new AbortController().signal);
+    const done = publisher.acknowledged;
+    if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+  }
+}
