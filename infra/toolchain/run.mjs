@@ -95,6 +95,13 @@ const VERBS = {
     await build();
     return run('node', ['infra/bench/dist/main.js', ...rest]);
   },
+  eventstore: async () => {
+    await build();
+    return run('node', ['infra/eventstore/dist/main.js', ...rest]);
+  },
+  'contracts:baseline': () =>
+    run('buf', ['build', 'contracts', '--exclude-source-info', '-o', 'contracts/proto.baseline.json']),
+  adr: () => run('node', ['infra/toolchain/adr-index.mjs', ...rest]),
   pin: async () => {
     await pinPython();
     return 0;

@@ -182,15 +182,30 @@ export async function ensureDatabases(
   names: readonly string[],
   rebuildable: readonly string[],
 ): Promise<void> {
-  const sql = postgres(postgresUrl(options, 'postgres'), { max: 1, onnotice: () => undefined });
-  try {
+  await administer(options, async (sql) => {
     const rows = await sql<{ datname: string }[]>`select datname from pg_database`;
     for (const name of names) {
       if (rows.some(({ datname }) => datname === name)) continue;
       await sql.unsafe(`create database "${name}"`);
-      if (rebuildable.includes(name))
+      if (rebuildable.includes(name)) {
         await sql.unsafe(`alter database "${name}" set synchronous_commit = off`);
+      }
     }
+  });
+}
+
+/** Drops a database, also from under those who use it. */
+export async function dropDatabase(options: PostgresOptions, name: string): Promise<void> {
+  await administer(options, (sql) => sql.unsafe(`drop database if exists "${name}" with (force)`));
+}
+
+async function administer(
+  options: PostgresOptions,
+  use: (sql: postgres.Sql) => Promise<unknown>,
+): Promise<void> {
+  const sql = postgres(postgresUrl(options, 'postgres'), { max: 1, onnotice: () => undefined });
+  try {
+    await use(sql);
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -69,7 +69,7 @@ export class Supervisor {
   }
 
   /** Starts a process and waits until it is ready. @throws Error that names its log when it never is. */
-  async start(spec: ProcessSpec): Promise<void> {
+  async start(spec: ProcessSpec, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
     if (this.stopping) return;
     const log = this.openLog(spec.name);
     const running: Running = {
@@ -81,7 +81,7 @@ export class Supervisor {
     };
     this.running.push(running);
     this.watch(running, log);
-    const deadline = Date.now() + READY_TIMEOUT_MS;
+    const deadline = Date.now() + timeoutMs;
     while (!(await spec.ready())) {
       if (this.stopping) return;
       if (Date.now() > deadline)

@@ -1,0 +1,71 @@
+import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventually, Producer, RunningOo } from '@oo/cli/testing';
+import { CLOCK_SUBJECT, decisionIdOf, type UserId } from '@oo/contracts';
+import { expect, it } from 'vitest';
+
+interface Seen {
+  readonly tip: unknown;
+  readonly timeline: unknown;
+  readonly next: unknown;
+}
+
+/** What a person and a developer see after a start, and the decision on one more signal at a given time. */
+async function look(oo: RunningOo, now: string): Promise<Seen> {
+  await oo.quiet();
+  const { token } = await oo.json<{ token: string }>('token', 'demo');
+  const producer = new Producer(oo, token);
+  const tip = await producer.tip();
+  const timeline = await oo.json('timeline', 'demo', '--limit', '500');
+  const nats = await oo.nats();
+  nats.publish(CLOCK_SUBJECT, JSON.stringify({ now }));
+  await nats.flush();
+  const { eventId } = await producer.signal(
+    'MoodReported',
+    { valence: 2, energy: -1 },
+    'after-the-start',
+    now,
+  );
+  await oo.quiet();
+  const { userId } = timeline as { userId: UserId };
+  const decision = decisionIdOf(userId, 'TRIGGER_KIND_SIGNAL', eventId);
+  const { record } = await oo.json<{ record: unknown }>('why', decision);
+  return { tip, timeline, next: record };
+}
+
+it('shows the same tip, timeline and next decision after broker, read models and learner were deleted', async () => {
+  const env = { OO_DEMO_WEEKS: '1', OO_DEMO_PACE: '0' };
+  const original = await RunningOo.start(env);
+  const twinFolder = mkdtempSync(join(tmpdir(), 'oo-twin-'));
+  let twin: RunningOo | undefined;
+  try {
+    // An active tip makes the comparison say more than two empty pages would.
+    const { token } = await original.json<{ token: string }>('token', 'demo');
+    const producer = new Producer(original, token);
+    await producer.signal('ContextObserved', { kind: 'CONTEXT_KIND_PAGE_OPENED', device: 'DEVICE_PHONE' });
+    await eventually('a tip', async () => (await producer.tip()) ?? undefined, 60_000);
+    await original.quiet();
+    await original.stop();
+
+    cpSync(original.dataDir, twinFolder, { recursive: true, preserveTimestamps: true });
+    const deleted = await original.json<{ deleted: string[] }>('reset', '--derived', '--yes');
+    expect(deleted.deleted).toEqual(['nats', 'recommender', 'readmodels']);
+
+    const now = new Date(Date.now() + 60_000).toISOString();
+    await original.start();
+    const rebuilt = await look(original, now);
+    await original.stop();
+    twin = await RunningOo.start(env, twinFolder);
+    const kept = await look(twin, now);
+
+    expect(rebuilt.tip).not.toBeNull();
+    expect(rebuilt.tip).toEqual(kept.tip);
+    expect(rebuilt.timeline).toEqual(kept.timeline);
+    expect(rebuilt.next).toEqual(kept.next);
+  } finally {
+    await twin?.dispose();
+    await original.dispose();
+    rmSync(twinFolder, { recursive: true, force: true });
+  }
+}, 400_000);

@@ -1,0 +1,117 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { randomUUID } from 'node:crypto';
+import { once } from 'node:events';
+import { fileURLToPath } from 'node:url';
+import { ANY, BACKWARDS, END, EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
+import type { NatsConnection } from '@nats-io/transport-node';
+import {
+  commandSubject,
+  instant,
+  newUserId,
+  signalCommandId,
+  type TenantId,
+  tenantOf,
+  type UserId,
+} from '@oo/contracts';
+import { type Measurement, measurement, median, throughput } from './measurement.js';
+
+const IN_FLIGHT = 32;
+const COUNT = 3000;
+const ROUNDS = 3;
+
+const userFor = (index: number, tenant: TenantId): UserId => {
+  const random = new Uint8Array(16);
+  new DataView(random.buffer).setUint32(12, index);
+  random.set(crypto.getRandomValues(new Uint8Array(8)), 0);
+  return newUserId(tenant, random);
+};
+
+export async function startEcho(natsUrl: string): Promise<ChildProcess> {
+  const main = fileURLToPath(new URL('./echo-responder.js', import.meta.url));
+  const child = spawn(process.execPath, [main], {
+    env: { ...process.env, OO_NATS_URL: natsUrl },
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  await once(child.stdout, 'data');
+  return child;
+}
+
+/**
+ * Commands a second through the signals' handler, over a bare loop that does what a handler cannot do without: one
+ * NATS request, one read of a stream's end and one append, by the same clients, as many in flight.
+ */
+export async function commands(
+  nats: NatsConnection,
+  eventStoreUrl: string,
+  tenant: TenantId,
+): Promise<Measurement> {
+  const store = EventStoreDBClient.connectionString(eventStoreUrl);
+  const users = Array.from({ length: IN_FLIGHT }, (_, index) => userFor(index, tenant));
+  const userAt = (index: number) => users[index % IN_FLIGHT] ?? userFor(index, tenant);
+
+  const command = async (index: number) => {
+    const user = userAt(index);
+    const idempotencyKey = randomUUID();
+    const commandId = signalCommandId(user, 'bench', idempotencyKey);
+    const now = instant(Date.now());
+    const reply = await nats.request(
+      commandSubject('RecordSignal', user),
+      JSON.stringify({
+        context: {
+          commandId,
+          userId: user,
+          tenantId: tenantOf(user),
+          correlationId: commandId,
+          causationId: commandId,
+          producer: 'bench',
+          occurredAt: now,
+          receivedAt: now,
+        },
+        idempotencyKey,
+        moodReported: { valence: 1, energy: -1 },
+      }),
+      { timeout: 10_000 },
+    );
+    if (reply.json<{ recorded?: unknown }>().recorded === undefined)
+      throw new Error(`a command failed: ${reply.string()}`);
+  };
+  const payload = JSON.stringify({ valence: 1, energy: -1 });
+  const bare = async (index: number) => {
+    await nats.request('bench.echo', payload, { timeout: 10_000 });
+    const stream = `bench-${userAt(index)}`;
+    for await (const _event of store.readStream(stream, {
+      direction: BACKWARDS,
+      fromRevision: END,
+      maxCount: 1,
+    }))
+      break;
+    await store.appendToStream(stream, jsonEvent({ type: 'BenchEvent', data: { valence: 1, energy: -1 } }), {
+      expectedRevision: ANY,
+    });
+  };
+  for (const user of users) {
+    await store.appendToStream(`bench-${user}`, jsonEvent({ type: 'BenchEvent', data: {} }), {
+      expectedRevision: ANY,
+    });
+  }
+
+  try {
+    await throughput(COUNT / 4, IN_FLIGHT, command);
+    await throughput(COUNT / 4, IN_FLIGHT, bare);
+    const [ours, theirs]: [number[], number[]] = [[], []];
+    // In turn, so that a machine that slows down slows both.
+    for (let round = 0; round < ROUNDS; round++) {
+      theirs.push(await throughput(COUNT, IN_FLIGHT, bare));
+      ours.push(await throughput(COUNT, IN_FLIGHT, command));
+    }
+    return measurement(
+      'commands',
+      median(ours),
+      '1/s',
+      median(theirs),
+      `NATS echo + stream read + append, ${IN_FLIGHT} in flight`,
+    );
+  } finally {
+    await store.dispose();
+  }
+}

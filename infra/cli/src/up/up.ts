@@ -1,0 +1,126 @@
+import { mkdirSync } from 'node:fs';
+import {
+  endOrphans,
+  ensureDatabases,
+  initPostgres,
+  loadSecrets,
+  type ProcessSpec,
+  readRunFile,
+  removeRunFile,
+  Supervisor,
+  startTimeOf,
+  writeRunFile,
+} from '@oo/embedded';
+import { CommandError, EXIT } from '../output.js';
+import { DEMO_IDENTITY, enrol, withVault } from '../people.js';
+import { lockDataFolder } from './data-folder-lock.js';
+import { dropReadModelsIfAsked } from './drop-read-models.js';
+import { choosePlaces, demoLife, infrastructure, services } from './parts.js';
+import { inDataDir, type Settings } from './settings.js';
+
+/** The demo's history takes longer than a start: it is a life of weeks. */
+const HISTORY_TIMEOUT_MS = 600_000;
+/** Signals of the demo's life carry this producer's name. */
+const DEMO_PRODUCER = 'demo';
+
+/**
+ * Starts everything, keeps it running, and stops it when `stop` fires.
+ * @param say takes the lines for the person who started it
+ */
+export async function up(settings: Settings, stop: AbortSignal, say: (line: string) => void): Promise<void> {
+  mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
+  const lock = lockDataFolder(settings.dataDir);
+  if (typeof lock === 'number') {
+    const url = readRunFile(settings.dataDir)?.url;
+    say(
+      `oO runs already${url === undefined ? '' : ` at ${url}`} (pid ${lock}, data in ${settings.dataDir}).`,
+    );
+    return;
+  }
+  try {
+    const left = readRunFile(settings.dataDir);
+    if (left !== undefined) {
+      const ended = await endOrphans(left);
+      if (ended.length > 0) say(`  ✓ ended what an earlier run left: ${ended.join(', ')}`);
+    }
+    await run(settings, stop, say);
+  } finally {
+    lock();
+  }
+}
+
+async function run(settings: Settings, stop: AbortSignal, say: (line: string) => void): Promise<void> {
+  const secrets = loadSecrets(settings.dataDir);
+  const places = await choosePlaces(settings, secrets);
+  if (places.port !== settings.OO_PORT) say(`  ! port ${settings.OO_PORT} is taken; using ${places.port}`);
+
+  const supervisor = new Supervisor(inDataDir(settings, 'logs'), {
+    onCrash: (name, how, delay) => say(`  ! ${name} ended (${how}); started again in ${delay} ms`),
+    onChange: () => record(false),
+  });
+  let ready = false;
+  const record = (done: boolean) => {
+    ready ||= done;
+    writeRunFile(settings.dataDir, {
+      supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
+      url: places.publicUrl,
+      environment: {
+        OO_EVENTSTORE_URL: places.eventStoreUrl,
+        OO_NATS_URL: places.natsUrl,
+        OO_READMODELS_URL: places.readModelsUrl,
+        OO_VAULT_URL: places.vaultUrl,
+        OO_TENANT: settings.OO_TENANT,
+      },
+      processes: supervisor.processes,
+      ready,
+    });
+  };
+
+  try {
+    const start = async (specs: readonly ProcessSpec[]) => {
+      await Promise.all(
+        specs.map(async (spec) => {
+          const began = Date.now();
+          await supervisor.start(spec);
+          if (!stop.aborted) say(`  ✓ ${spec.name.padEnd(12)} ${Date.now() - began} ms`);
+        }),
+      );
+      stop.throwIfAborted();
+    };
+    const stopped = new Promise<void>((resolve) =>
+      stop.addEventListener('abort', () => resolve(), { once: true }),
+    );
+    const everything = async () => {
+      const { postgres } = places.embedded;
+      if (postgres !== undefined) await initPostgres(postgres);
+      await start(await infrastructure(settings, secrets, places));
+      if (postgres !== undefined) {
+        await dropReadModelsIfAsked(settings.dataDir, postgres);
+        await ensureDatabases(postgres, ['vault', 'readmodels'], ['readmodels']);
+      }
+      await start(services(settings, secrets, places));
+      if (settings.OO_DEMO === 'on') {
+        const person = await withVault(places.vaultUrl, settings.OO_TENANT, (vault) =>
+          enrol(vault, DEMO_IDENTITY, DEMO_PRODUCER),
+        );
+        const spec = demoLife(settings, places, person, (line) => {
+          if (line.startsWith('history ')) say(`  … ${line}`);
+        });
+        await supervisor.start(spec, HISTORY_TIMEOUT_MS);
+        stop.throwIfAborted();
+      }
+      record(true);
+      say(`\noO is ready: ${places.publicUrl}\n\nStop it with Ctrl-C. Ask it with: npx oo --help`);
+    };
+    await Promise.race([everything(), stopped]);
+    await stopped;
+  } catch (error) {
+    if (!stop.aborted)
+      throw new CommandError(EXIT.unavailable, error instanceof Error ? error.message : String(error));
+  } finally {
+    say('\nstopping …');
+    await supervisor.stop();
+    removeRunFile(settings.dataDir);
+    say('stopped.');
+  }
+}

@@ -1,0 +1,53 @@
+import { existsSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline/promises';
+import { endOrphans, readRunFile, startTimeOf } from '@oo/embedded';
+import { CommandError, EXIT } from '../output.js';
+import { DROP_READ_MODELS } from '../up/drop-read-models.js';
+
+/** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
+const OURS = [
+  ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'recommender', 'demo', 'logs'],
+  ...['secrets.json', 'run.json', 'run.json.new', 'up.lock', DROP_READ_MODELS],
+];
+
+/** What the event store can give again: the broker's folder and the learner's. */
+const REBUILDABLE = ['nats', 'recommender'];
+
+export interface ResetResult {
+  readonly deleted: readonly string[];
+}
+
+/**
+ * Deletes the data folder's content after asking, or with `derived` only what is rebuilt from the store.
+ * @param confirmed true where the question has been answered on the command line
+ */
+export async function reset(dataDir: string, confirmed: boolean, derived: boolean): Promise<ResetResult> {
+  const run = readRunFile(dataDir);
+  if (run !== undefined && startTimeOf(run.supervisor.pid) === run.supervisor.startTime) {
+    throw new CommandError(
+      EXIT.refused,
+      `oO runs with the data in ${dataDir} (pid ${run.supervisor.pid}); stop it first.`,
+    );
+  }
+  const found = (derived ? REBUILDABLE : OURS).filter((name) => existsSync(join(dataDir, name)));
+  const readModels = derived && existsSync(join(dataDir, 'postgres'));
+  if (found.length === 0 && !readModels) return { deleted: [] };
+  if (!confirmed) {
+    if (!process.stdin.isTTY)
+      throw new CommandError(EXIT.usage, 'Nothing was deleted. To delete without a question: oo reset --yes');
+    const prompt = createInterface({ input: process.stdin, output: process.stderr });
+    const what = derived
+      ? 'everything that can be rebuilt from the event store'
+      : 'every signal, tip, account and secret';
+    const answer = await prompt.question(`This deletes ${what} in ${dataDir}. Type "delete" to go on: `);
+    prompt.close();
+    if (answer.trim() !== 'delete') throw new CommandError(EXIT.refused, 'Nothing was deleted.');
+  }
+  if (run !== undefined) await endOrphans(run);
+  for (const name of found) rmSync(join(dataDir, name), { recursive: true, force: true });
+  if (!readModels) return { deleted: found };
+  // The database server does not run now; the next start drops the database before anything reads it.
+  writeFileSync(join(dataDir, DROP_READ_MODELS), '');
+  return { deleted: [...found, 'readmodels'] };
+}

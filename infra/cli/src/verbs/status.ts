@@ -1,0 +1,164 @@
+import { readFileSync } from 'node:fs';
+import type { NatsConnection } from '@nats-io/transport-node';
+import { QUERIES } from '@oo/contracts';
+import { type RunFile, startTimeOf } from '@oo/embedded';
+import { table } from '../output.js';
+import { ask, withBroker } from '../running.js';
+
+/** Consumers whose progress can be asked for, and the process that they run in. */
+const WORKERS: readonly (readonly [worker: string, process: string])[] = [
+  ['relay', 'relay'],
+  ['proposals', 'handlers'],
+  ['deadlines', 'handlers'],
+  ['current-tip', 'projections'],
+  ['timeline', 'projections'],
+  ['decisions', 'projections'],
+  ['recommender', 'recommender'],
+];
+
+export interface PartStatus {
+  readonly part: string;
+  readonly state: 'up' | 'down';
+  readonly ready: boolean;
+  readonly version: string | null;
+  readonly pid: number;
+  readonly memoryMiB: number | null;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+export interface ConsumerStatus {
+  readonly consumer: string;
+  readonly process: string;
+  /** Events of the store that it has not handled yet; null where it does not answer. */
+  readonly lag: number | null;
+  readonly position: string | null;
+}
+
+export interface Status {
+  readonly url: string;
+  readonly healthy: boolean;
+  readonly parts: readonly PartStatus[];
+  readonly consumers: readonly ConsumerStatus[];
+}
+
+export async function status(run: RunFile): Promise<Status> {
+  const parts = await Promise.all(run.processes.map(partStatus));
+  const consumers = await withBroker(run, consumersOf).catch(() =>
+    WORKERS.map(([consumer, process]) => ({ consumer, process, lag: null, position: null })),
+  );
+  const healthy = parts.every((part) => part.ready) && consumers.every((consumer) => consumer.lag !== null);
+  return { url: run.url, healthy, parts, consumers };
+}
+
+async function partStatus(entry: RunFile['processes'][number]): Promise<PartStatus> {
+  const alive = startTimeOf(entry.pid) === entry.startTime;
+  const health = alive && entry.healthUrl !== undefined ? await healthOf(entry.healthUrl) : undefined;
+  return {
+    part: entry.name,
+    state: alive ? 'up' : 'down',
+    ready: alive && (entry.healthUrl === undefined || health?.ready === true),
+    version: health?.version ?? null,
+    pid: entry.pid,
+    memoryMiB: memoryOf(entry.pid),
+    checks: health?.checks ?? {},
+  };
+}
+
+interface Health {
+  readonly ready: boolean;
+  readonly version: string | null;
+  readonly checks: Readonly<Record<string, string>>;
+}
+
+async function healthOf(url: string): Promise<Health | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    const body: unknown = await response.json().catch(() => ({}));
+    const { version, checks } = (body ?? {}) as { version?: unknown; checks?: unknown };
+    return {
+      ready: response.ok,
+      version: typeof version === 'string' ? version : null,
+      checks: Object.fromEntries(
+        Object.entries((checks ?? {}) as Record<string, unknown>).map(([name, value]) => [
+          name,
+          String(value),
+        ]),
+      ),
+    };
+  } catch {
+    return undefined;
+  }
+}
+
+/** Resident memory in MiB, where the system tells. */
+export function memoryOf(pid: number): number | null {
+  try {
+    const kib = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, 'utf8'))?.[1];
+    return kib === undefined ? null : Math.round(Number(kib) / 1024);
+  } catch {
+    return null;
+  }
+}
+
+async function consumersOf(nats: NatsConnection): Promise<ConsumerStatus[]> {
+  const head = (await ask(nats, QUERIES.historyHead, {}, 3000)) as { position: string };
+  return Promise.all(
+    WORKERS.map(async ([consumer, process]) => {
+      try {
+        const reply = (await ask(
+          nats,
+          QUERIES.progress(consumer),
+          { position: '0', timeoutMs: 0 },
+          2000,
+        )) as {
+          position: string;
+        };
+        return {
+          consumer,
+          process,
+          position: reply.position,
+          lag: await lagOf(nats, reply.position, head.position),
+        };
+      } catch {
+        return { consumer, process, position: null, lag: null };
+      }
+    }),
+  );
+}
+
+const LAG_LIMIT = 500;
+
+async function lagOf(nats: NatsConnection, position: string, head: string): Promise<number> {
+  if (BigInt(position) >= BigInt(head)) return 0;
+  const page = (await ask(nats, QUERIES.historyRead, { fromPosition: position, limit: LAG_LIMIT })) as {
+    events: unknown[];
+  };
+  return page.events.length;
+}
+
+export function statusText(state: Status): string {
+  const parts = table(
+    ['PART', 'STATE', 'READY', 'VERSION', 'MEMORY', 'PID', ''],
+    state.parts.map((part) => [
+      part.part,
+      part.state,
+      part.ready ? 'yes' : 'NO',
+      part.version ?? '-',
+      part.memoryMiB === null ? '-' : `${part.memoryMiB} MiB`,
+      String(part.pid),
+      Object.entries(part.checks)
+        .filter(([, value]) => value !== 'ok' && value !== 'up')
+        .map(([name, value]) => `${name}: ${value}`)
+        .join(', '),
+    ]),
+  );
+  const consumers = table(
+    ['CONSUMER', 'IN', 'LAG'],
+    state.consumers.map(({ consumer, process, lag }) => [
+      consumer,
+      process,
+      lag === null ? 'no answer' : lag === 0 ? 'none' : `${lag}${lag >= LAG_LIMIT ? ' or more' : ''} events`,
+    ]),
+  );
+  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${parts}\n\n${consumers}`;
+}
