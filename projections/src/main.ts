@@ -1,5 +1,8 @@
 import { runService } from '@oo/service-host';
 import { projectionsConfig } from './configuration.js';
 import { ProjectionsModule } from './projections.module.js';
+import { verifyCommand } from './verify-command.js';
 
-await runService({ name: 'projections', config: projectionsConfig, modules: [ProjectionsModule] });
+const [verb, ...names] = process.argv.slice(2);
+if (verb === 'verify') process.exitCode = await verifyCommand(names);
+else await runService({ name: 'projections', config: projectionsConfig, modules: [ProjectionsModule] });

@@ -205,6 +205,15 @@ const world = (holes: fc.Arbitrary<number[]>): fc.Arbitrary<World> =>
     holes,
   });
 
+/** Found by a seed: after a crash the store was read beyond a hole that the broker had led over. */
+const FORGOTTEN_HOLE: World = {
+  reads: 'oneStream',
+  events: [0, 0, 0, 1].map((person) => ({ person, type: 'MoodReported', valence: 0 })),
+  steps: [{ kind: 'append' }, { kind: 'wait', ms: 0 }, { kind: 'crash', at: 8 }],
+  echoes: [],
+  holes: [3],
+};
+
 const unchanged: Wrap = (transaction) => transaction;
 
 async function run({ reads, events, steps, echoes, holes }: World, wrap: Wrap = unchanged): Promise<void> {
@@ -328,7 +337,7 @@ describe('a projection under any delivery', () => {
   it('ends in the rows of a straight fold, and its checkpoint is never ahead of its rows', async () => {
     await fc.assert(
       fc.asyncProperty(world(fc.constant([])), (scenario) => run(scenario)),
-      { numRuns: 400 },
+      { numRuns: 300 },
     );
   });
 
@@ -336,7 +345,7 @@ describe('a projection under any delivery', () => {
     const holes = fc.uniqueArray(fc.nat(29), { maxLength: 6 });
     await fc.assert(
       fc.asyncProperty(world(holes), (scenario) => run(scenario)),
-      { numRuns: 400 },
+      { numRuns: 300, examples: [[FORGOTTEN_HOLE]] },
     );
   });
 
@@ -364,8 +373,9 @@ describe('a projection under any delivery', () => {
   for (const [name, wrap] of Object.entries(broken)) {
     it(`is caught: ${name}`, async () => {
       const property = fc.asyncProperty(world(fc.constant([])), (scenario) => run(scenario, wrap));
-      const result = await fc.check(property, { numRuns: 400, endOnFailure: true });
+      const result = await fc.check(property, { numRuns: 300, endOnFailure: true });
       expect(result.failed).toBe(true);
+      expect(String(result.errorInstance)).toMatch(/AssertionError: expected|the checkpoint is at/);
     });
   }
 });

@@ -11,11 +11,6 @@ import { carryOut, rowsNeeded } from './row-set.js';
 /** Events that are to be handled together. */
 export interface Batch {
   readonly events: readonly ArrivedEvent[];
-  /**
-   * `store`: read from `$all`, where nothing is left out and nothing comes late. `broker`: said to be what comes
-   * next, which the revisions have to confirm.
-   */
-  readonly source: 'store' | 'broker';
   /** Position up to which everything had been handled before. */
   readonly before: bigint;
   /** Position up to which everything has been handled once the batch is. */
@@ -128,13 +123,11 @@ async function guard(
       duplicates++;
       continue;
     }
-    if (batch.source === 'broker') {
-      const missing = event.revision > next ? await between(history, event.stream, next, event.revision) : [];
-      refilled += missing.length;
-      for (const found of missing) due.push({ event: found, owner });
-      const isLate = missing.length > 0 || event.position <= reached;
-      if (isLate && projection.categories.length > 1 && isUserId(owner)) late.add(owner);
-    }
+    const missing = event.revision > next ? await between(history, event.stream, next, event.revision) : [];
+    refilled += missing.length;
+    for (const found of missing) due.push({ event: found, owner });
+    const isLate = missing.length > 0 || event.position <= reached;
+    if (isLate && projection.categories.length > 1 && isUserId(owner)) late.add(owner);
     due.push(arrival);
     revisions.set(event.stream, event.revision);
     if (event.position > reached) reached = event.position;

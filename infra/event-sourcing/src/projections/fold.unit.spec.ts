@@ -2,7 +2,7 @@ import { newUserId, streamOf, tenantId } from '@oo/contracts';
 import { describe, expect, it } from 'vitest';
 import { StreamGone } from '../event-store/errors.js';
 import { upsert } from './changes.js';
-import { type Batch, foldBatch, refold } from './fold.js';
+import { foldBatch, refold } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { InMemoryReadModel } from './in-memory-read-model.js';
 import { ALL_PARTITIONS, type PartitionSet, partitionOfOwner } from './partitions.js';
@@ -73,9 +73,9 @@ class Scene {
     return { projection: this.projection, partitions: this.partitions, history: this.history };
   }
 
-  async fold(indexes: readonly number[], source: Batch['source'] = 'broker') {
+  async fold(indexes: readonly number[]) {
     const events = indexes.map((index) => this.events[index]).filter((event) => event !== undefined);
-    const batch = { events, source, before: -1n, through: events.at(-1)?.position ?? -1n };
+    const batch = { events, before: -1n, through: events.at(-1)?.position ?? -1n };
     return this.readModel.transaction((transaction) => foldBatch(this.context, transaction, batch));
   }
 
@@ -115,14 +115,6 @@ describe('the revision guard', () => {
       throw new StreamGone(stream);
     };
     expect(await scene.fold([1])).toMatchObject({ refilled: 0, applied: 1 });
-  });
-
-  it('does not ask the store about what comes from the store', async () => {
-    const scene = new Scene([mood(ada, 0), mood(ada, 1)]);
-    scene.history.readStream = () => {
-      throw new Error('asked');
-    };
-    expect(await scene.fold([1], 'store')).toMatchObject({ applied: 1 });
   });
 });
 
@@ -182,11 +174,11 @@ describe('an event that cannot be applied', () => {
 
 it('leaves the people of other partitions alone', async () => {
   const scene = new Scene([mood(ada, 1), mood(bob, 1)], undefined, new Set([partitionOfOwner(bob)]));
-  expect(await scene.fold([0, 1], 'store')).toMatchObject({ applied: 1 });
+  expect(await scene.fold([0, 1])).toMatchObject({ applied: 1 });
   expect(scene.valences()).toEqual({ [bob]: 1 });
 });
 
 it('tells which streams changed rows, and up to where', async () => {
-  const { changed } = await new Scene([mood(ada, 1), mood(ada, 2)]).fold([0, 1], 'store');
+  const { changed } = await new Scene([mood(ada, 1), mood(ada, 2)]).fold([0, 1]);
   expect(changed).toEqual([{ owner: ada, stream: streamOf('signals', ada), revision: 1n }]);
 });

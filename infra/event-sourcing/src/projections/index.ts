@@ -1,4 +1,5 @@
 export * from './changes.js';
+export * from './commit.js';
 export * from './fold.js';
 export * from './history.js';
 export * from './in-memory-read-model.js';
@@ -12,5 +13,6 @@ export * from './read-model.js';
 export * from './row-set.js';
 export * from './specification.js';
 export * from './tables.js';
+export * from './verify.js';
 export * from './waiting.js';
 export * from './worker.js';

@@ -68,13 +68,18 @@ export function recorded(given: readonly GivenEvent[]): ArrivedEvent[] {
   });
 }
 
-/** `(await given(projection, ...events)).then(table, ...rows)` for a projection. */
+/**
+ * `(await givenEvents(projection, ...events)).thenRows(table, ...rows)`, by way of payloads as they are stored.
+ * @throws Error where one of the events cannot be applied
+ */
 export async function givenEvents(projection: ProjectionDefinition, ...given: readonly GivenEvent[]) {
   const readModel = new InMemoryReadModel(projection);
   const events = recorded(given);
   const context = { projection, partitions: ALL_PARTITIONS, history: NOTHING };
-  const batch = { events, source: 'store', before: -1n, through: events.at(-1)?.position ?? -1n } as const;
+  const batch = { events, before: -1n, through: events.at(-1)?.position ?? -1n };
   const folded = await readModel.transaction((transaction) => foldBatch(context, transaction, batch));
+  const unreadable = folded.parked.find(({ error }) => error !== null);
+  if (unreadable !== undefined) throw new Error(`${unreadable.type} cannot be applied: ${unreadable.error}`);
   return {
     /** Rows of a table in the order of their keys. */
     rows: (table: Table): Row[] => readModel.rows(table),
@@ -87,13 +92,6 @@ export async function givenEvents(projection: ProjectionDefinition, ...given: re
           : Object.fromEntries(Object.keys(wanted).map((name) => [name, row[name]]));
       });
       deepStrictEqual(actual, expected);
-    },
-    /** Nothing is parked; else the first reason. */
-    thenNothingIsParked(): void {
-      deepStrictEqual(
-        folded.parked.map(({ type, error }) => ({ type, error })),
-        [],
-      );
     },
   };
 }

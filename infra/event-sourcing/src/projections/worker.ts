@@ -1,4 +1,5 @@
-import { type FoldContext, type Folded, foldBatch, refold } from './fold.js';
+import { commitBatch } from './commit.js';
+import { type FoldContext, type Folded, refold } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { Inbox, type Link, runOf } from './inbox.js';
 import { delay, type LiveFeed } from './live-feed.js';
@@ -113,7 +114,7 @@ export class ProjectionWorker {
       while (!signal.aborted) {
         const messages = await inbox.take(batch, feed.isLive ? sweepMs : pollMs, signal);
         const run = runOf(messages, this.#position, link);
-        if (run.events.length > 0) await this.#commit(run.events, 'broker', run.through);
+        if (run.events.length > 0) await this.#commit(run.events, run.through);
         link = run.link;
         inbox.putBack(run.rest);
         if (messages.length === 0 || run.rest.length > 0) {
@@ -135,45 +136,13 @@ export class ProjectionWorker {
     for await (const page of readAhead(history.readAll(after, this.#timing.batch))) {
       if (signal.aborted) return;
       const last = page.at(-1);
-      if (last !== undefined) await this.#commit(page, 'store', last.position);
+      if (last !== undefined) await this.#commit(page, last.position);
     }
   }
 
-  async #commit(events: readonly ArrivedEvent[], source: 'store' | 'broker', through: bigint): Promise<void> {
-    const { readModel } = this.#options;
-    const before = this.#position;
-    try {
-      const batch = { events, source, before, through };
-      this.#committed(
-        await readModel.transaction((transaction) => foldBatch(this.#context, transaction, batch)),
-        through,
-      );
-    } catch (error) {
-      if (!(error instanceof RowRefused)) throw error;
-      for (const event of events) await this.#commitAlone(event, source);
-      // The last event may have been one of the past.
-      if (this.#position < through) await this.#commit([], source, through);
-    }
-  }
-
-  /** Finds the event whose row the database refuses, and parks it. */
-  async #commitAlone(event: ArrivedEvent, source: 'store' | 'broker'): Promise<void> {
-    const { readModel } = this.#options;
-    const before = this.#position;
-    let through = before;
-    if (event.position > before) through = event.position;
-    const batch = { events: [event], source, before, through };
-    let folded: Folded;
-    try {
-      folded = await readModel.transaction((transaction) => foldBatch(this.#context, transaction, batch));
-    } catch (error) {
-      if (!(error instanceof RowRefused)) throw error;
-      const refused = new Map([[event.id, error.message]]);
-      folded = await readModel.transaction((transaction) =>
-        foldBatch(this.#context, transaction, { ...batch, refused }),
-      );
-    }
-    this.#committed(folded, through);
+  async #commit(events: readonly ArrivedEvent[], through: bigint): Promise<void> {
+    const batch = { events, before: this.#position, through };
+    this.#committed(await commitBatch(this.#context, this.#options.readModel, batch), through);
   }
 
   /** Tries again what waits: the code may have been mended since. */
