@@ -11,7 +11,9 @@ const INK = [242, 239, 233] as const;
 
 export function iconSvg(): string {
   const hex = INK.map((part) => part.toString(16).padStart(2, '0')).join('');
-  const circles = RINGS.map(({ x, y, r }) => `<circle cx="${x * 512}" cy="${y * 512}" r="${r * 512}"/>`).join('');
+  const circles = RINGS.map(({ x, y, r }) => `<circle cx="${x * 512}" cy="${y * 512}" r="${r * 512}"/>`).join(
+    '',
+  );
   return (
     '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 512 512"><rect width="512" height="512"/>' +
     `<g fill="none" stroke="#${hex}" stroke-width="${STROKE * 512}">${circles}</g></svg>\n`

@@ -1,6 +1,7 @@
 import type { TenantId } from '@oo/contracts';
-import { Kysely, PostgresDialect, sql } from 'kysely';
-import { Pool } from 'pg';
+import { Kysely, sql } from 'kysely';
+import { PostgresJSDialect } from 'kysely-postgres-js';
+import postgres from 'postgres';
 
 /** Who a person is: what an identity provider calls them, and the pseudonym that everything else knows them by. */
 interface PersonTable {
@@ -49,15 +50,13 @@ const MIGRATION_LOCK = 7_205_114;
  * @param url `postgres://…`, the vault's database
  */
 export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
-  const pool = new Pool({ connectionString: url, max: 8, connectionTimeoutMillis: 5_000 });
-  // An idle connection that breaks is replaced by the pool; without a listener it would end the process.
-  pool.on('error', () => undefined);
-  const db = new Kysely<VaultTables>({ dialect: new PostgresDialect({ pool }) });
+  const connections = postgres(url, { max: 8, connect_timeout: 5, onnotice: () => undefined });
+  const db = new Kysely<VaultTables>({ dialect: new PostgresJSDialect({ postgres: connections }) });
   const vault: Vault = {
     db,
     tenant,
     answers: () =>
-      pool.query('select 1').then(
+      connections`select 1`.then(
         () => true,
         () => false,
       ),

@@ -27,7 +27,8 @@ export type Fate = 'keep' | 'drop' | 'sign-in';
 export function fateOf(failure: Failure): Fate {
   if (failure.kind === 'unreachable') return 'keep';
   if (failure.status === 401) return 'sign-in';
-  const isRefused = failure.status >= 400 && failure.status < 500 && ![408, 425, 429].includes(failure.status);
+  const isRefused =
+    failure.status >= 400 && failure.status < 500 && ![408, 425, 429].includes(failure.status);
   return isRefused ? 'drop' : 'keep';
 }
 

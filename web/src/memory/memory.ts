@@ -24,7 +24,9 @@ export class Memory implements LetterStore {
     const db = await openDB<Schema>('oo', 1, {
       upgrade(database) {
         database.createObjectStore('person');
-        database.createObjectStore('letters', { autoIncrement: true }).createIndex('key', 'key', { unique: true });
+        database
+          .createObjectStore('letters', { autoIncrement: true })
+          .createIndex('key', 'key', { unique: true });
       },
       // Another page of oO wants a newer database: this one steps aside and is as good as new after a reload.
       blocking: (_current, _blocked, event) => (event.target as IDBDatabase).close(),

@@ -1,4 +1,4 @@
-import { type Fate, type Failure, fateOf } from '../gateway/problem.js';
+import { type Failure, type Fate, fateOf } from '../gateway/problem.js';
 
 export type AnswerName = 'done' | 'later' | 'no';
 

@@ -45,7 +45,10 @@ export class Page {
     addEventListener('offline', () => this.#set({ reachable: false }));
     document.addEventListener('visibilitychange', () => this.#onVisibility());
     addEventListener('pagehide', () => this.#tell('closed'));
-    const [remembered, letters] = await Promise.all([this.parts.memory.recall(), this.parts.memory.letters()]);
+    const [remembered, letters] = await Promise.all([
+      this.parts.memory.recall(),
+      this.parts.memory.letters(),
+    ]);
     if (remembered !== undefined) {
       const { userId, name, current, answeredAt } = remembered;
       this.#answeredAt = answeredAt;
@@ -303,7 +306,9 @@ export class Page {
     } catch (error) {
       const failure = failureOf(error);
       const detail =
-        failure.kind === 'problem' ? failure.detail : 'oO cannot be reached. Look to the network and try again.';
+        failure.kind === 'problem'
+          ? failure.detail
+          : 'oO cannot be reached. Look to the network and try again.';
       this.#set({ trouble: { title, detail, remedy: 'retry' } satisfies Trouble });
     } finally {
       this.#set({ busy: false });
@@ -322,7 +327,9 @@ export class Page {
 
 /** 128 random bits. `crypto.randomUUID` is missing on an address without TLS. */
 function newKey(): string {
-  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, '0')).join('');
+  return Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) =>
+    byte.toString(16).padStart(2, '0'),
+  ).join('');
 }
 
 async function withLock<Result>(name: string, act: () => Promise<Result>): Promise<Result> {

@@ -4,12 +4,12 @@ export function Begin({ name, busy, onBegin }: { name: string; busy: boolean; on
     <section className="words">
       <h1>{name === '' ? 'Hello.' : `Hello, ${name}.`}</h1>
       <p>
-        oO follows signals of your day: tasks, habits, calendar, mood, and when this page is open. Now and then it
-        shows one tip here. Most of the time it says nothing.
+        oO follows signals of your day: tasks, habits, calendar, mood, and when this page is open. Now and
+        then it shows one tip here. Most of the time it says nothing.
       </p>
       <p>
-        What happens is kept under a random name. The words of your tasks stay where they are; they are fetched only
-        when you see them.
+        What happens is kept under a random name. The words of your tasks stay where they are; they are
+        fetched only when you see them.
       </p>
       <p>With “Begin” you allow this.</p>
       <p className="actions">

@@ -15,12 +15,17 @@ export function PageView({ page }: { page: Page }) {
   const view = viewOf(state);
   useShortcuts(page, view.kind === 'tip' && state.why === undefined);
   return (
-    <Shell bare={view.kind === 'quiet' || view.kind === 'loading'} footer={<Footer state={state} page={page} />}>
+    <Shell
+      bare={view.kind === 'quiet' || view.kind === 'loading'}
+      footer={<Footer state={state} page={page} />}
+    >
       {/* What comes by itself is read aloud when the reader has finished. */}
       <div className="one" aria-live="polite" aria-busy={view.kind === 'loading'}>
         {view.kind === 'loading' && <p className="unseen">oO is waking up.</p>}
         {view.kind === 'trouble' && <TroubleView trouble={view.trouble} onRetry={page.retry} />}
-        {view.kind === 'signed-out' && <SignedOut failed={hasFailed} busy={state.busy} onSignIn={page.signIn} />}
+        {view.kind === 'signed-out' && (
+          <SignedOut failed={hasFailed} busy={state.busy} onSignIn={page.signIn} />
+        )}
         {view.kind === 'begin' && <Begin name={view.name} busy={state.busy} onBegin={page.begin} />}
         {view.kind === 'quiet' && <Quiet />}
         {view.kind === 'tip' && (

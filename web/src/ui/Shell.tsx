@@ -3,7 +3,15 @@ import type { Trouble } from '../page/page-state.js';
 import { Mark } from './Mark.js';
 
 /** The black page: the sign above, one thing in the middle, a quiet line below. */
-export function Shell({ children, footer, bare = false }: { children: ReactNode; footer?: ReactNode; bare?: boolean }) {
+export function Shell({
+  children,
+  footer,
+  bare = false,
+}: {
+  children: ReactNode;
+  footer?: ReactNode;
+  bare?: boolean;
+}) {
   return (
     <div className="shell">
       <header>{!bare && <Mark size="small" />}</header>

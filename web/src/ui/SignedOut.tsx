@@ -1,5 +1,13 @@
 /** The one button of somebody who is not signed in. */
-export function SignedOut({ failed, busy, onSignIn }: { failed: boolean; busy: boolean; onSignIn: () => void }) {
+export function SignedOut({
+  failed,
+  busy,
+  onSignIn,
+}: {
+  failed: boolean;
+  busy: boolean;
+  onSignIn: () => void;
+}) {
   return (
     <section className="words">
       <h1>One tip, at the moment when it helps.</h1>

@@ -49,7 +49,13 @@ export function Tip({ tip, onSeen, onAnswer, onWhy }: TipProps) {
             {label}
           </button>
         ))}
-        <button type="button" className="quiet-button" data-testid="why" aria-keyshortcuts="?" onClick={onWhy}>
+        <button
+          type="button"
+          className="quiet-button"
+          data-testid="why"
+          aria-keyshortcuts="?"
+          onClick={onWhy}
+        >
           Why this?
         </button>
       </div>

@@ -4,7 +4,11 @@ import { type RefObject, useEffect } from 'react';
 const SEEN_AFTER_MS = 1_000;
 
 /** Calls `onSeen` once the element has been in sight, on a page that is visible, for a while. */
-export function useSight(element: RefObject<Element | null>, key: string, onSeen: (key: string) => void): void {
+export function useSight(
+  element: RefObject<Element | null>,
+  key: string,
+  onSeen: (key: string) => void,
+): void {
   useEffect(() => {
     const target = element.current;
     if (target === null) return;
@@ -12,7 +16,8 @@ export function useSight(element: RefObject<Element | null>, key: string, onSeen
     let timer: ReturnType<typeof setTimeout> | undefined;
     const look = () => {
       clearTimeout(timer);
-      if (inView && document.visibilityState === 'visible') timer = setTimeout(() => onSeen(key), SEEN_AFTER_MS);
+      if (inView && document.visibilityState === 'visible')
+        timer = setTimeout(() => onSeen(key), SEEN_AFTER_MS);
     };
     const observer = new IntersectionObserver(
       ([entry]) => {

@@ -79,7 +79,13 @@ const pageSignal = (kind: ContextKind) =>
 /** Whether somebody is signed in, and whether tips are allowed. */
 export type Arrival =
   | { readonly signedIn: false }
-  | { readonly signedIn: true; readonly name: string; readonly consented: boolean };
+  | {
+      readonly signedIn: true;
+      /** The pseudonym: what a device remembers belongs to nobody else. */
+      readonly userId: string;
+      readonly name: string;
+      readonly consented: boolean;
+    };
 
 /** What the page asks of the gateway. */
 export const pageRouter = t.router({
@@ -90,7 +96,8 @@ export const pageRouter = t.router({
       if (caller === undefined) return { signedIn: false };
       const { registered, consented } = await standingOf(parts.eventStore, caller.userId);
       if (!registered) await register(parts.commands, caller, input.utcOffsetMinutes);
-      return { signedIn: true, name: caller.name, consented };
+      const { userId, name } = caller;
+      return { signedIn: true, userId, name, consented };
     }),
 
   /** The newcomer has read the first screen and begins. */

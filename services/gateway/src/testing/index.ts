@@ -1,0 +1,2 @@
+export { startTestGateway, type TestGateway } from './test-gateway.js';
+export { decisionRecord, type Sent, TestWorld } from './test-world.js';

@@ -1,0 +1,78 @@
+import type { CurrentTip, TipView } from '@oo/gateway';
+import { describe, expect, it } from 'vitest';
+import { INITIAL, noteOf, type PageState, viewOf, withAnswer, withCurrent } from './page-state.js';
+
+const tip = (tipId: string): TipView => ({
+  tipId,
+  kind: 'todo',
+  ref: 'demo:task:1',
+  text: 'here',
+  title: 'Call Ada',
+  body: '',
+  url: '',
+  proposedAt: '2026-01-05T08:00:00Z',
+  holdsUntil: '2026-01-05T10:00:00Z',
+  shownAt: null,
+});
+const at = (revision: number, tipId?: string): CurrentTip => ({
+  revision: String(revision),
+  tip: tipId === undefined ? null : tip(tipId),
+});
+const member: PageState = { ...INITIAL, person: { kind: 'member', userId: 'u', name: 'Ada' } };
+
+describe('the page shows one thing', () => {
+  it.each<[string, PageState, string]>([
+    ['nothing is known yet', INITIAL, 'loading'],
+    ['nothing is known and there is no network', { ...INITIAL, reachable: false }, 'trouble'],
+    ['nobody is signed in', { ...INITIAL, person: { kind: 'nobody' } }, 'signed-out'],
+    ['a newcomer', { ...INITIAL, person: { kind: 'newcomer', userId: 'u', name: 'Ada' } }, 'begin'],
+    ['the tip is on its way', member, 'loading'],
+    ['a tip', { ...member, current: at(3, 'a') }, 'tip'],
+    ['a tip without a network', { ...member, current: at(3, 'a'), reachable: false }, 'tip'],
+    ['no tip', { ...member, current: at(3) }, 'quiet'],
+    ['no tip known and no network', { ...member, reachable: false }, 'quiet'],
+    [
+      'something did not work',
+      { ...member, current: at(3, 'a'), trouble: { title: 't', detail: 'd', remedy: 'none' } },
+      'trouble',
+    ],
+  ])('%s', (_name, state, kind) => {
+    expect(viewOf(state).kind).toBe(kind);
+  });
+
+  it('never a tip that was answered here, though the gateway shows it still', () => {
+    const answered = withAnswer({ ...member, current: at(3, 'a') }, 'a');
+    expect(viewOf(answered).kind).toBe('quiet');
+    expect(viewOf(withCurrent(answered, at(3, 'a'))).kind).toBe('quiet');
+    expect(viewOf(withCurrent(answered, at(5, 'b')))).toEqual({ kind: 'tip', tip: tip('b') });
+  });
+});
+
+describe('what the gateway says', () => {
+  it('is not undone by what it said before', () => {
+    const state = withCurrent(member, at(5));
+    expect(withCurrent(state, at(4, 'a'))).toBe(state);
+    expect(withCurrent(state, at(-1))).toBe(state);
+  });
+
+  it('closes the reasons of a tip that is gone, and only then', () => {
+    const asked: PageState = { ...withCurrent(member, at(3, 'a')), why: { kind: 'loading' } };
+    expect(withCurrent(asked, at(4, 'a')).why).toEqual({ kind: 'loading' });
+    expect(withCurrent(asked, at(5)).why).toBeUndefined();
+    expect(withCurrent(asked, at(6, 'b')).why).toBeUndefined();
+  });
+});
+
+describe('the note below', () => {
+  it.each<[string, PageState, string | undefined]>([
+    ['all is well', member, undefined],
+    ['no network', { ...member, reachable: false }, 'Offline'],
+    ['nobody is here', { ...INITIAL, reachable: false }, undefined],
+  ])('%s', (_name, state, note) => {
+    expect(noteOf(state)).toBe(note);
+  });
+
+  it('tells that an answer waits', () => {
+    expect(noteOf({ ...member, reachable: false, waiting: 1 })).toMatch(/kept/);
+  });
+});
