@@ -1,25 +1,20 @@
-import { randomBytes, randomUUID } from 'node:crypto';
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import {
-  type CommandId,
+  type DomainEvent,
   EVENTS_STREAM,
-  eventIdOf,
   HEADER_POSITION,
   HEADER_REVISION,
   type Instant,
-  newUserId,
   readEnvelope,
   streamOf,
-  tenantId,
   type UserId,
 } from '@oo/contracts';
-import { connectNats, EMPTY, EventStore, type NewEvent } from '@oo/event-sourcing';
-import { type Backbone, startBackbone } from '@oo/service-host/testing';
+import { connectNats, EventStore } from '@oo/event-sourcing';
+import { appendDirectly, type Backbone, someone, startBackbone } from '@oo/service-host/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Relay, type RelayOptions, type RelayReport } from './relay.js';
 
-const HOME = tenantId('home');
 const AT = '2026-03-02T08:00:00Z' as Instant;
 
 let backbone: Backbone;
@@ -66,31 +61,8 @@ async function stopRelays(): Promise<void> {
   running = [];
 }
 
-/** Appends `count` events, each a command of its own, to a person's signals. */
-async function append(user: UserId, count: number): Promise<void> {
-  const stream = streamOf('signals', user);
-  const [last] = await store.readLast(stream, 1);
-  const events = Array.from({ length: count }, (): NewEvent => {
-    const commandId = randomUUID() as CommandId;
-    const metadata = {
-      correlationId: commandId,
-      causationId: commandId,
-      userId: user,
-      tenantId: HOME,
-      producer: 'demo',
-      occurredAt: AT,
-      recordedAt: AT,
-      commandId,
-    };
-    return {
-      id: eventIdOf(commandId, 0),
-      event: { type: 'TaskCompleted', data: { ref: 'demo:task:1' } },
-      metadata,
-    };
-  });
-  await store.append(stream, last?.revision ?? EMPTY, events);
-}
-const someone = () => newUserId(HOME, randomBytes(16));
+const done: DomainEvent = { type: 'TaskCompleted', data: { ref: 'demo:task:1' } };
+const append = (user: UserId, count: number) => appendDirectly(store, user, Array(count).fill(done), AT);
 
 async function stored() {
   const all = [];

@@ -97,7 +97,9 @@ export class Relay {
       this.#publisher = undefined;
       round.abort();
       publisher.close();
-      await Promise.allSettled([following, watching]);
+      // A question to a broker that is gone takes seconds to fail; nobody waits for its answer any more.
+      watching.catch(() => {});
+      await following.catch(() => {});
     }
   }
 

@@ -2,3 +2,4 @@ export * from './backbone.js';
 export * from './database.js';
 export * from './event-store-server.js';
 export * from './nats-server.js';
+export * from './people.js';
