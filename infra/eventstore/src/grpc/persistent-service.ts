@@ -1,12 +1,6 @@
 import pb from '@eventstore/db-client/generated/persistent_pb.js';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
-import type {
-  Metadata,
-  ServerDuplexStream,
-  ServerUnaryCall,
-  sendUnaryData,
-  UntypedServiceImplementation,
-} from '@grpc/grpc-js';
+import type { Metadata, ServerDuplexStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Consumer } from '../persistent/consumers.js';
 import type { Group, GroupInfo, NackAction } from '../persistent/group.js';
@@ -31,6 +25,7 @@ import type { Access, Caller } from './access.js';
 import * as errors from './errors.js';
 import { RpcError } from './errors.js';
 import { Outgoing } from './outgoing.js';
+import { unaryFor } from './unary.js';
 
 export interface PersistentServiceOptions {
   readonly groups: PersistentSubscriptions;
@@ -105,14 +100,7 @@ export function persistentService({
   access,
   systemStreams,
 }: PersistentServiceOptions): UntypedServiceImplementation {
-  const unary =
-    <Request, Response>(handle: (request: Request, caller: Caller) => Promise<Response> | Response) =>
-    (call: ServerUnaryCall<Request, Response>, callback: sendUnaryData<Response>) => {
-      void (async () => handle(call.request, await access.caller(call.metadata)))().then(
-        (response) => callback(null, response),
-        (error: unknown) => callback(errors.asRpcError(error)),
-      );
-    };
+  const unary = unaryFor(access);
   const mayManage = (caller: Caller): void => {
     if (!access.isOperator(caller)) throw errors.accessDenied();
   };

@@ -414,6 +414,10 @@ export class Group {
 
   // ---- what is to be told of it
 
+  get parkedCount(): number {
+    return this.parked.count;
+  }
+
   info(): GroupInfo {
     const now = performance.now();
     const seconds = Math.max(0.001, (now - this.measured.at) / 1000);

@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as path from 'node:path';
-import { crc32 } from 'node:zlib';
-import type { FileHandle, Files } from './files.js';
+import type { Files } from './files.js';
 import {
   FORMAT_VERSION,
   manifestExists,
@@ -23,6 +22,7 @@ import {
   writeIndex,
 } from './segment.js';
 import { OpenIndex } from './segment-index.js';
+import { readMark, SyncedMark } from './synced-mark.js';
 
 export interface LogOptions {
   readonly files: Files;
@@ -64,7 +64,6 @@ export class Log {
   private broken: Error | undefined;
   private healing: Promise<void> | undefined;
   private recordsInActive = 0;
-  private mark: FileHandle;
   /** Seals that run beside the writing. */
   private readonly sealing = new Set<Promise<void>>();
   /** Position after the last durable record. */
@@ -80,10 +79,9 @@ export class Log {
     private readonly options: LogOptions,
     readonly id: string,
     public segments: Segment[],
-    mark: FileHandle,
+    private readonly mark: SyncedMark,
     cut: { position: number; bytes: number; records: number } | undefined,
   ) {
-    this.mark = mark;
     this.cut = cut;
     this.committed = this.active.end;
     this.recordsInActive = this.active.open?.count ?? 0;
@@ -115,8 +113,8 @@ export class Log {
       entries = [entry];
     }
     removeStrays(files, directory, entries, options.report);
-    const mark = openMark(files, directory);
-    const synced = readMark(mark);
+    const synced = readMark(files, directory);
+    const mark = SyncedMark.open(files, directory);
     const segments: Segment[] = [];
     let cut: Log['cut'];
     for (const entry of entries) {
@@ -261,6 +259,11 @@ export class Log {
   private async flush(): Promise<void> {
     this.flushing = true;
     try {
+      if (this.rollRequested && this.batches.length === 0) {
+        await this.roll(this.committed);
+        this.recordsInActive = 0;
+      }
+      this.rollRequested = false;
       for (let batch = this.batches.shift(); batch !== undefined; batch = this.batches.shift()) {
         this.inFlight = batch;
         if (batch.newSegment) await this.roll(batch.position - SEGMENT_HEADER_SIZE);
@@ -295,7 +298,7 @@ export class Log {
     let offset = 0;
     this.committed = batch.position + batch.length;
     this.active.end = this.committed;
-    writeMark(this.mark, this.committed);
+    this.mark.write(this.committed);
     this.inFlight = undefined;
     while (offset < batch.length) {
       const record = new RecordView(batch.buffer, offset, batch.buffer.readUInt32LE(offset));
@@ -364,19 +367,48 @@ export class Log {
     files.syncDirectory(directory);
     const segment = new Segment(number, base, base + SEGMENT_HEADER_SIZE, file, false, handle);
     segment.open = new OpenIndex(base);
-    const entries = this.segments.map((s) => s.entry);
-    await writeManifest(files, directory, {
-      format: FORMAT_VERSION,
-      id: this.id,
-      segments: [...entries, { number, base, file }],
-    });
-    this.segments = [...this.segments, segment];
+    await this.changeSegments((segments) => [...segments, segment]);
     this.committed = segment.end;
     this.writeBase = base;
     const sealing = this.seal(old);
     this.sealing.add(sealing);
     void sealing.finally(() => this.sealing.delete(sealing));
   }
+
+  private changing: Promise<void> = Promise.resolve();
+
+  /** Changes which segments there are, on disk and then in memory; one change at a time. */
+  changeSegments(change: (segments: readonly Segment[]) => Segment[]): Promise<void> {
+    const done = this.changing.then(async () => {
+      const segments = change(this.segments);
+      const last = segments.length - 1;
+      await writeManifest(this.options.files, this.options.directory, {
+        format: FORMAT_VERSION,
+        id: this.id,
+        segments: segments.map(({ entry, number, base, file }, n) =>
+          n === last ? { number, base, file } : entry,
+        ),
+      });
+      this.segments = segments;
+    });
+    this.changing = done.catch(() => {});
+    return done;
+  }
+
+  /** Seals the active segment, if anything is in it, and waits until its index is written. */
+  async sealActive(): Promise<void> {
+    await new Promise<void>((resolve) => this.afterPending(() => resolve()));
+    if (this.active.end > this.active.base + SEGMENT_HEADER_SIZE) {
+      this.rollRequested = true;
+      this.schedule();
+      while (this.rollRequested && !this.closed && this.broken === undefined) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+    }
+    await Promise.allSettled([...this.sealing]);
+  }
+
+  private rollRequested = false;
 
   private async seal(segment: Segment): Promise<void> {
     if (segment.open === undefined) return;
@@ -588,35 +620,6 @@ async function recoverActive(segment: Segment, synced: number, options: LogOptio
       'stopped, never acknowledged',
   );
   return cut;
-}
-
-const MARK = 'synced';
-
-/**
- * The mark says how far the log was synced, written after each sync and not itself synced: it survives a killed process,
- * and after a power cut it is at worst old. Below it a broken record is damage, above it a torn tail.
- */
-function openMark(files: Files, directory: string): FileHandle {
-  const file = path.join(directory, MARK);
-  return files.open(file, files.exists(file) ? 'write' : 'create');
-}
-
-function readMark(handle: FileHandle): number {
-  const mark = Buffer.alloc(12);
-  if (handle.read(mark, 0) < 12 || mark.readUInt32LE(8) !== crc32(mark.subarray(0, 8))) return 0;
-  return mark.readUIntLE(0, 6);
-}
-
-const markBuffer = Buffer.alloc(12);
-
-function writeMark(handle: FileHandle, position: number): void {
-  markBuffer.writeUIntLE(position, 0, 6);
-  markBuffer.writeUInt32LE(crc32(markBuffer.subarray(0, 8)), 8);
-  try {
-    handle.write(markBuffer, 0);
-  } catch {
-    // The mark only sharpens what recovery can tell; the record itself is synced.
-  }
 }
 
 function asError(error: unknown): Error {

@@ -33,7 +33,14 @@ export const Flag = {
   last: 4,
   /** An append without events: it has a position and nothing else. */
   empty: 8,
+  /**
+   * What a scavenge leaves of a stream's last record when nobody is to see it: its revision, so that numbering goes on.
+   * Id, type, metadata and data are gone.
+   */
+  hollow: 16,
 } as const;
+
+const INVISIBLE = Flag.empty | Flag.hollow;
 
 export const NO_BYTES = Buffer.alloc(0);
 
@@ -188,6 +195,11 @@ export class RecordView {
 
   get isEmpty(): boolean {
     return (this.flags & Flag.empty) !== 0;
+  }
+
+  /** Whether readers are never shown it. */
+  get isInvisible(): boolean {
+    return (this.flags & INVISIBLE) !== 0;
   }
 
   get id(): Buffer {

@@ -6,6 +6,7 @@ import {
   Flag,
   MAX_RECORD_SIZE,
   MIN_RECORD_SIZE,
+  NO_BYTES,
   type RecordFault,
   RecordView,
 } from './record.js';
@@ -20,6 +21,7 @@ import {
 } from './segment-index.js';
 
 export const SEGMENT_HEADER_SIZE = 64;
+const SCAN_WINDOW = 1 << 20;
 const MAGIC = 'OOES';
 const SEGMENT_VERSION = 1;
 
@@ -54,7 +56,7 @@ export interface Scan {
 
 /**
  * Walks the records of a segment from its start. `each` sees the records of every whole append.
- * Ends at `limit`, at a zero length, at the end of the file, or at the first bytes that are no record.
+ * Begins at the place `from`. Ends at `limit`, at a zero length, at the end of the file, or at the first bytes that are no record.
  */
 export function scanSegment(
   handle: FileHandle,
@@ -62,17 +64,20 @@ export function scanSegment(
   compacted: boolean,
   limit: number,
   each: (record: RecordView, place: number) => void,
+  from = SEGMENT_HEADER_SIZE,
+  /** Stops after the append in which this many bytes were seen. */
+  budget = Number.POSITIVE_INFINITY,
 ): Scan {
-  let buffer: Buffer = Buffer.allocUnsafe(4 << 20);
-  let start = SEGMENT_HEADER_SIZE;
+  let buffer: Buffer = NO_BYTES;
+  let start = from;
   let length = 0;
-  let place = SEGMENT_HEADER_SIZE;
+  let place = from;
   let end = place;
   let records = 0;
   let append: { record: RecordView; place: number }[] = [];
   const fill = (): void => {
     const rest = buffer.subarray(place - start, length);
-    const next = Buffer.allocUnsafe(Math.max(4 << 20, wanted(rest)));
+    const next = Buffer.allocUnsafe(Math.max(SCAN_WINDOW, wanted(rest)));
     rest.copy(next);
     const room = Math.min(next.length - rest.length, Math.max(0, limit - (place + rest.length)));
     length = rest.length + handle.read(next.subarray(rest.length, rest.length + room), place + rest.length);
@@ -109,6 +114,7 @@ export function scanSegment(
       records += append.length;
       append = [];
       end = place;
+      if (end - from >= budget) return { end, records, fault: undefined, unfinished: 0 };
     }
   }
 }

@@ -207,7 +207,7 @@ export class EventStore {
     return entry.writtenMetadata ?? this.metadataOf(entry);
   }
 
-  private isTombstoned(name: string): boolean {
+  isTombstoned(name: string): boolean {
     return this.entry(name).tombstoned || (isMetastream(name) && this.entry(originalOf(name)).tombstoned);
   }
 
@@ -363,7 +363,7 @@ export class EventStore {
         return undefined;
       }
     }
-    return record.id.equals(id) && record.stream === stream && !record.isEmpty ? record : undefined;
+    return record.id.equals(id) && record.stream === stream && !record.isInvisible ? record : undefined;
   }
 
   /**
@@ -569,15 +569,19 @@ export class EventStore {
     if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
       return undefined;
     const record = reader.at(extent.positionAt(place.n), false);
-    return this.tooOld(this.metadataOf(entry), record) ? undefined : record;
+    return this.isHidden(this.metadataOf(entry), record) ? undefined : record;
   }
 
   private firstVisible(entry: StreamEntry): number {
     return firstVisible(this.metadataOf(entry), entry.last);
   }
 
-  private tooOld(metadata: StreamMetadata, record: RecordView): boolean {
-    return metadata.maxAge !== undefined && record.created < this.options.now() - metadata.maxAge * 1e6;
+  isExpired({ maxAge }: StreamMetadata, record: RecordView): boolean {
+    return maxAge !== undefined && record.created < this.options.now() - maxAge * 1e6;
+  }
+
+  private isHidden(metadata: StreamMetadata, record: RecordView): boolean {
+    return record.isInvisible || this.isExpired(metadata, record);
   }
 
   /** Up to `limit` events of a stream from a revision on, oldest first. */
@@ -607,7 +611,7 @@ export class EventStore {
           const position = extent.positionAt(n);
           const record = reader.at(position, previous >= 0 && position - previous < 32768);
           previous = position;
-          if (!this.tooOld(metadata, record)) records.push(record);
+          if (!this.isHidden(metadata, record)) records.push(record);
           bytes += record.size;
           if (bytes > SLICE_BYTES) {
             next = revision + 1;
@@ -652,7 +656,7 @@ export class EventStore {
           const position = extent.positionAt(n);
           const record = this.readBack(reader, position, previous);
           previous = position;
-          if (!this.tooOld(metadata, record)) records.push(record);
+          if (!this.isHidden(metadata, record)) records.push(record);
           bytes += record.size;
           if (bytes > SLICE_BYTES)
             return { state, records, next: revision - 1, last, end: revision <= first };
@@ -689,7 +693,7 @@ export class EventStore {
           const at = record.position;
           if (at >= committed) return { records, next: committed, end: true };
           place += record.size;
-          if (!record.isEmpty) {
+          if (!record.isInvisible) {
             records.push(record);
             bytes += record.size;
           }
@@ -718,7 +722,7 @@ export class EventStore {
         const record = reader.before(segment, place);
         if (record === undefined) break;
         place -= record.size;
-        if (!record.isEmpty) {
+        if (!record.isInvisible) {
           records.push(record);
           bytes += record.size;
         }
@@ -745,7 +749,8 @@ export class EventStore {
   }
 }
 
-function firstVisible({ maxCount, truncateBefore }: StreamMetadata, last: number): number {
+/** The first revision that the metadata of a stream leaves to be seen. */
+export function firstVisible({ maxCount, truncateBefore }: StreamMetadata, last: number): number {
   return Math.max(0, truncateBefore ?? 0, maxCount === undefined ? 0 : last - maxCount + 1);
 }
 

@@ -71,7 +71,7 @@ export function parseMetadata(json: Buffer): StreamMetadata {
   };
 }
 
-function parseAcl(value: unknown): StreamAcl | undefined {
+export function parseAcl(value: unknown): StreamAcl | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
   const fields = new Map<string, unknown>(Object.entries(value));
   const roles = (name: string): readonly string[] | undefined => {

@@ -1,0 +1,129 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { NodeAddress } from '../grpc/gossip-service.js';
+import { SERVER_VERSION } from '../grpc/server-features.js';
+import type { Statistics } from '../operations/statistics.js';
+import type { Log } from '../storage/log.js';
+
+export interface EndpointOptions {
+  readonly log: Log;
+  readonly statistics: Statistics;
+  readonly node: NodeAddress;
+  /** Whether the bearer of an `authorization` header may see statistics; undefined when anyone may. */
+  readonly authorize: ((header: string | undefined) => Promise<boolean>) | undefined;
+  readonly secure: boolean;
+}
+
+/** The HTTP side of the server: health, what it is, and how it does. */
+export function httpEndpoints(
+  options: EndpointOptions,
+): (request: IncomingMessage, response: ServerResponse) => void {
+  return (request, response) => {
+    handle(options, request, response).catch(() => {
+      problem(
+        response,
+        500,
+        'Internal Server Error',
+        'The request failed; the reason is in the log of the server.',
+      );
+    });
+  };
+}
+
+async function handle(
+  options: EndpointOptions,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const { log, statistics, node, authorize, secure } = options;
+  const path = (request.url ?? '/').split('?')[0];
+  request.resume();
+  if (request.method !== 'GET' && request.method !== 'HEAD') {
+    problem(
+      response,
+      405,
+      'Method Not Allowed',
+      'Only GET is understood here; streams are reached over gRPC.',
+    );
+    return;
+  }
+  switch (path) {
+    case '/health/live':
+      empty(response);
+      return;
+    case '/health/ready':
+      if (log.failure === undefined) empty(response);
+      else problem(response, 503, 'Service Unavailable', `Appends are refused: ${log.failure.message}`);
+      return;
+    case '/info':
+      json(response, {
+        esVersion: SERVER_VERSION,
+        state: 'leader',
+        features: { projections: false, userManagement: secure },
+        authentication: { type: secure ? 'internal' : 'insecure', properties: {} },
+      });
+      return;
+    case '/gossip':
+      json(response, gossip(node));
+      return;
+    case '/stats':
+    case '/metrics':
+      if (authorize !== undefined && !(await authorize(request.headers.authorization))) {
+        response.setHeader('www-authenticate', 'Basic realm="eventstore"');
+        problem(response, 401, 'Unauthorized', 'This needs the credentials of an account.');
+        return;
+      }
+      if (path === '/stats') json(response, statistics.nested());
+      else {
+        response.writeHead(200, { 'content-type': 'text/plain; version=0.0.4; charset=utf-8' });
+        response.end(statistics.prometheus());
+      }
+      return;
+    default:
+      problem(
+        response,
+        404,
+        'Not Found',
+        'There are /health/live, /health/ready, /info, /gossip, /stats and /metrics.',
+      );
+  }
+}
+
+function gossip(node: NodeAddress): object {
+  return {
+    members: [
+      {
+        instanceId: node.instanceId,
+        timeStamp: new Date().toISOString(),
+        state: 'Leader',
+        isAlive: true,
+        httpEndPointIp: node.host,
+        httpEndPointPort: node.port,
+        lastCommitPosition: -1,
+        writerCheckpoint: -1,
+        chaserCheckpoint: -1,
+        epochPosition: 0,
+        epochNumber: 0,
+        nodePriority: 0,
+        isReadOnlyReplica: false,
+      },
+    ],
+    serverIp: node.host,
+    serverPort: node.port,
+  };
+}
+
+function empty(response: ServerResponse): void {
+  response.writeHead(204);
+  response.end();
+}
+
+function json(response: ServerResponse, body: object): void {
+  response.writeHead(200, { 'content-type': 'application/json' });
+  response.end(JSON.stringify(body));
+}
+
+/** RFC 9457 */
+function problem(response: ServerResponse, status: number, title: string, detail: string): void {
+  response.writeHead(status, { 'content-type': 'application/problem+json' });
+  response.end(JSON.stringify({ type: 'about:blank', title, status, detail }));
+}
