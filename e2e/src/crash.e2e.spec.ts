@@ -10,20 +10,21 @@ beforeAll(async () => {
 
 afterAll(() => oo?.dispose());
 
+interface HistoryPage {
+  readonly events: readonly EventEnvelope[];
+  readonly next: string | null;
+}
+
 async function storedEvents(userId: string): Promise<EventEnvelope[]> {
   const nats = await oo.nats();
+  const streams = ['signals', 'tips', 'user'].map((category) => `${category}-${userId}`);
   const events: EventEnvelope[] = [];
-  let after: string | null = null;
-  do {
-    const streams = ['signals', 'tips', 'user'].map((category) => `${category}-${userId}`);
-    const body = JSON.stringify({ streams, ...(after === null ? {} : { after }) });
-    const page = (await nats.request(QUERIES.historyRead, body, { timeout: 10_000 })).json<{
-      events: EventEnvelope[];
-      next: string | null;
-    }>();
+  for (let after: string | null | undefined; after !== null; ) {
+    const body: string = JSON.stringify({ streams, after });
+    const page: HistoryPage = (await nats.request(QUERIES.historyRead, body, { timeout: 10_000 })).json();
     events.push(...page.events);
     after = page.next;
-  } while (after !== null);
+  }
   return events;
 }
 

@@ -2,6 +2,7 @@ import { Command, CommanderError, InvalidArgumentError, Option } from 'commander
 import { CommandError, EXIT, print } from './output.js';
 import { runningIn } from './running.js';
 import { readSettings, SettingsError } from './up/settings.js';
+import { speaker } from './up/speaker.js';
 import { up } from './up/up.js';
 import { COMMAND_LINE, PRODUCER, person, personText } from './verbs/person.js';
 import { replay, replayText } from './verbs/replay.js';
@@ -68,7 +69,7 @@ oo.command('up')
     const stop = new AbortController();
     for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signalName, () => stop.abort());
-    await up(settings(), stop.signal, (line) => process.stdout.write(`${line}\n`));
+    await up(settings(), stop.signal, speaker());
   });
 
 oo.command('status')

@@ -3,6 +3,7 @@ import {
   eventStoreCommand,
   eventStoreUrl,
   freePort,
+  isTaken,
   natsAnswers,
   natsCommand,
   natsUrl,
@@ -100,12 +101,10 @@ export async function infrastructure(
   const { eventStorePort, natsPort, postgres } = places.embedded;
   const specs: ProcessSpec[] = [];
   if (eventStorePort !== undefined) {
-    const healthUrl = `http://127.0.0.1:${eventStorePort}/health/ready`;
     specs.push({
       name: 'eventstore',
       ...eventStoreCommand(inDataDir(settings, 'eventstore'), eventStorePort),
-      ready: () => answers(healthUrl),
-      healthUrl,
+      ready: () => isTaken(eventStorePort),
     });
   }
   if (natsPort !== undefined) {

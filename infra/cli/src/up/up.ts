@@ -23,11 +23,13 @@ const HISTORY_TIMEOUT_MS = 600_000;
 /** Signals of the demo's life carry this producer's name. */
 const DEMO_PRODUCER = 'demo';
 
+export type Say = (line: string, kind?: 'passing') => void;
+
 /**
  * Starts everything, keeps it running, and stops it when `stop` fires.
- * @param say takes the lines for the person who started it
+ * @param say takes the lines for the person who started it; a `passing` line may be written over by the next
  */
-export async function up(settings: Settings, stop: AbortSignal, say: (line: string) => void): Promise<void> {
+export async function up(settings: Settings, stop: AbortSignal, say: Say): Promise<void> {
   mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataFolder(settings.dataDir);
   if (typeof lock === 'number') {
@@ -49,7 +51,7 @@ export async function up(settings: Settings, stop: AbortSignal, say: (line: stri
   }
 }
 
-async function run(settings: Settings, stop: AbortSignal, say: (line: string) => void): Promise<void> {
+async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<void> {
   const secrets = loadSecrets(settings.dataDir);
   const places = await choosePlaces(settings, secrets);
   if (places.port !== settings.OO_PORT) say(`  ! port ${settings.OO_PORT} is taken; using ${places.port}`);
@@ -104,7 +106,7 @@ async function run(settings: Settings, stop: AbortSignal, say: (line: string) =>
           enrol(vault, DEMO_IDENTITY, DEMO_PRODUCER),
         );
         const spec = demoLife(settings, places, person, (line) => {
-          if (line.startsWith('history ')) say(`  … ${line}`);
+          if (line.startsWith('history ')) say(`  … playing a life: ${line.slice('history '.length)}`, 'passing');
         });
         await supervisor.start(spec, HISTORY_TIMEOUT_MS);
         stop.throwIfAborted();

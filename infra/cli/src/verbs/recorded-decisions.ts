@@ -31,7 +31,7 @@ export function replayInPython(
             'There is no such decision, tip or person. See: npx oo timeline demo',
           ),
         );
-      } else if (code !== 0 && code !== EXIT.differs) {
+      } else if ((code !== 0 && code !== EXIT.differs) || output === '') {
         reject(new CommandError(EXIT.unavailable, `the replay could not run (exit ${code})`));
       } else {
         resolve({ identical: code === 0, report: JSON.parse(output) });

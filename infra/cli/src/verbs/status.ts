@@ -23,7 +23,7 @@ export interface PartStatus {
   readonly version: string | null;
   readonly pid: number;
   readonly memoryMiB: number | null;
-  readonly checks: Readonly<Record<string, string>>;
+  readonly checks: Readonly<Record<string, boolean>>;
 }
 
 export interface ConsumerStatus {
@@ -67,7 +67,7 @@ async function partStatus(entry: RunFile['processes'][number]): Promise<PartStat
 interface Health {
   readonly ready: boolean;
   readonly version: string | null;
-  readonly checks: Readonly<Record<string, string>>;
+  readonly checks: Readonly<Record<string, boolean>>;
 }
 
 async function healthOf(url: string): Promise<Health | undefined> {
@@ -79,9 +79,9 @@ async function healthOf(url: string): Promise<Health | undefined> {
       ready: response.ok,
       version: typeof version === 'string' ? version : null,
       checks: Object.fromEntries(
-        Object.entries((checks ?? {}) as Record<string, unknown>).map(([name, value]) => [
+        Object.entries((checks ?? {}) as Record<string, { ok?: unknown }>).map(([name, check]) => [
           name,
-          String(value),
+          check.ok === true,
         ]),
       ),
     };
@@ -147,8 +147,8 @@ export function statusText(state: Status): string {
       part.memoryMiB === null ? '-' : `${part.memoryMiB} MiB`,
       String(part.pid),
       Object.entries(part.checks)
-        .filter(([, value]) => value !== 'ok' && value !== 'up')
-        .map(([name, value]) => `${name}: ${value}`)
+        .filter(([, ok]) => !ok)
+        .map(([name]) => `${name} fails`)
         .join(', '),
     ]),
   );
