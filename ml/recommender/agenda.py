@@ -89,9 +89,9 @@ class Agenda:
                 due.append((self.decision_id(trigger), trigger))
         return due
 
-    def next_moment(self) -> int | None:
-        """When the next moment is, if one is set; it may be over already."""
-        return min((trigger.at for trigger in self._moments()), default=None)
+    def next_moment(self, now: int) -> int | None:
+        """When the next moment after `now` is, if one is set."""
+        return min((trigger.at for trigger in self._moments() if trigger.at > now), default=None)
 
     def decision_id(self, trigger: Trigger) -> DecisionId:
         return decision_id_of(self._user, decisions_pb2.TriggerKind.Name(trigger.kind), trigger.id)

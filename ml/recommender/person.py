@@ -126,6 +126,8 @@ class Person:
         self._undecided: dict[str, decisions_pb2.DecisionRecord] = {}
         """Available decisions whose outcome is open, by id."""
         self._refs_of_tips: dict[str, str] = {}
+        self.requested: dict[str, decisions_pb2.DecisionRecord] = {}
+        """The last decisions that somebody asked for, by the id of the request."""
 
     def fold(self, event: RecordedEvent) -> None:
         """Takes the next event of the person's streams, in the order of positions."""
@@ -352,6 +354,8 @@ class Person:
                 causation_id=event.id,
             )
         self.agenda.reconsider(reconsider)
+        if record.trigger.kind == decisions_pb2.TRIGGER_KIND_REQUEST:
+            _keep(self.requested, record.trigger.id, record, 5)
         if not record.unavailable:
             # Horizons do not overlap, so that one is open at a time; a few are kept in case a closing is
             # late.

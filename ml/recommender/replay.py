@@ -85,7 +85,7 @@ def replay(user: UserId, events: Sequence[RecordedEvent], prior_version: str) ->
 
 
 def differences(recorded: Json, replayed: Json) -> tuple[Difference, ...]:
-    """Every leaf in which two records differ, in the order of their paths. Numbers are compared bit for bit."""
+    """Every leaf in which two records differ, in the order of their paths; numbers bit for bit."""
     return tuple(_compare("", recorded, replayed))
 
 

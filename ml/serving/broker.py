@@ -1,0 +1,90 @@
+"""The connection to the broker, and questions asked over it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from oo_contracts.subjects import HISTORY_HEAD, HISTORY_READ
+
+PAGE = 500
+"""Events in one answer of the history, at the most."""
+
+
+class Unanswered(RuntimeError):
+    """Nobody answered in time, or the answer was a problem."""
+
+
+async def connect(url: str, name: str) -> Client:
+    """A connection that is never given up. `url` is nats://TOKEN@HOST:PORT, several with commas between."""
+    parts = [urlsplit(part.strip()) for part in url.split(",")]
+    token = next((part.username for part in parts if part.username), None)
+    while True:
+        try:
+            return await nats.connect(
+                servers=[f"{part.scheme}://{part.hostname}:{part.port or 4222}" for part in parts],
+                name=name,
+                token=token,
+                max_reconnect_attempts=-1,
+                reconnect_time_wait=0.25,
+                allow_reconnect=True,
+                error_cb=_nothing,
+            )
+        except (NatsError, OSError):
+            await asyncio.sleep(0.25)
+
+
+async def request(client: Client, subject: str, body: object, timeout_s: float) -> dict[str, Any]:
+    """Asks and gives the answer. Raises Unanswered."""
+    try:
+        reply = await client.request(subject, json.dumps(body).encode(), timeout=timeout_s)
+        answer = json.loads(reply.data)
+    except (TimeoutError, NatsError, OSError, ValueError) as error:
+        raise Unanswered(f"{subject}: {type(error).__name__}") from error
+    if not isinstance(answer, dict):
+        raise Unanswered(f"{subject}: the answer is no object")
+    if "problem" in answer:
+        raise Unanswered(f"{subject}: {answer['problem'].get('detail', 'a problem')}")
+    return answer
+
+
+class History:
+    """The store's past, as the relay tells it. Raises Unanswered wherever it does not."""
+
+    def __init__(self, client: Client, timeout_s: float = 15.0) -> None:
+        self._client = client
+        self._timeout_s = timeout_s
+
+    async def head(self) -> int:
+        """Position of the newest event of oO."""
+        answer = await request(self._client, HISTORY_HEAD, {}, self._timeout_s)
+        return int(answer["position"])
+
+    def after(self, position: int) -> AsyncIterator[list[dict[str, Any]]]:
+        """Envelopes of all events behind a position, in its order, in pages."""
+        return self._pages({"fromPosition": str(max(0, position))})
+
+    def of_streams(self, streams: Sequence[str]) -> AsyncIterator[list[dict[str, Any]]]:
+        """Envelopes of all events of some streams, in the order of positions, in pages."""
+        return self._pages({"streams": list(streams)})
+
+    async def _pages(self, question: dict[str, object]) -> AsyncIterator[list[dict[str, Any]]]:
+        cursor: dict[str, object] = {}
+        while True:
+            body = question | cursor | {"limit": PAGE}
+            answer = await request(self._client, HISTORY_READ, body, self._timeout_s)
+            if answer["events"]:
+                yield answer["events"]
+            following = answer.get("next")
+            if following is None:
+                return
+            cursor = {"after": following}
+
+
+async def _nothing(_error: Exception) -> None:
+    """A lost connection shows in the health report, and is made again."""

@@ -1,0 +1,272 @@
+"""Where decisions are made: one of a person at a time, each until it is recorded."""
+
+import asyncio
+import heapq
+import json
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from logging import Logger
+from typing import Final
+
+from google.protobuf.message import Message
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from ml.recommender.agenda import Trigger
+from ml.recommender.catalogue import Advice
+from ml.recommender.decide import Decision, decide, unavailability
+from ml.recommender.person import Person
+from ml.recommender.policy import Policy
+from ml.recommender.prior import Prior
+from ml.recommender.record import record_of
+from ml.recommender.shortlist import shortlist
+from ml.serving.candidates import Candidates
+from ml.serving.clock import Clock
+from ml.serving.people import People
+from oo.v1 import candidates_pb2, decisions_pb2, tips_pb2
+from oo_contracts.envelope import RecordedEvent
+from oo_contracts.events import payload_json
+from oo_contracts.ids import DecisionId, UserId, decision_id_of, tenant_of
+from oo_contracts.subjects import PROPOSALS_STREAM, proposal_subject
+
+AT_ONCE: Final = 64
+"""People who are decided for at the same time."""
+END_S: Final = 2.0
+"""How long a proposal is waited for before it is sent again, the first time; then longer, up to LONGEST_S."""
+LONGEST_S: Final = 15.0
+
+Offered = list[candidates_pb2.CandidateItem]
+
+End = tips_pb2.TipProposed | tips_pb2.TipWithheld | tips_pb2.DecisionVoided
+"""How a decision ends."""
+
+
+class Unrecorded(RuntimeError):
+    """A decision that was asked for has no end, and will have none."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    trigger: Trigger
+    end: asyncio.Future[End]
+
+
+class Desk:
+    """Makes the decisions that are due.
+
+    A decision counts once its end is in the person's events; until then its proposal is sent again. The first
+    that is recorded of an id wins, so that sending twice does no harm.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        clock: Clock,
+        candidates: Candidates,
+        advices: Sequence[Advice],
+        policy: Policy,
+        prior: Prior,
+        log: Logger,
+    ) -> None:
+        self._stream = client.jetstream()
+        self._clock = clock
+        self._candidates = candidates
+        self._advices = advices
+        self._policy = policy
+        self._prior = prior
+        self._log = log
+        self._people: People | None = None
+        self._at_once = asyncio.Semaphore(AT_ONCE)
+        self._tasks: dict[UserId, asyncio.Task[None]] = {}
+        self._ends: dict[DecisionId, asyncio.Future[End]] = {}
+        self._requests: dict[UserId, deque[_Request]] = {}
+        self._moments: list[tuple[int, UserId]] = []
+        self._scheduled: dict[UserId, int] = {}
+        self._moments_changed = asyncio.Event()
+        self._failure = ""
+
+    def open(self, people: People) -> None:
+        """Starts deciding for these people: their states are as new as the store."""
+        self._people = people
+        for user in list(people):
+            self.wake(user)
+
+    def close(self) -> None:
+        """Stops beginning new decisions: the states are behind the store."""
+        self._people = None
+
+    @property
+    def is_idle(self) -> bool:
+        """Nothing is being decided, and nothing is due."""
+        moment_over = bool(self._moments) and self._moments[0][0] <= self._clock.now()
+        return self._people is not None and not self._tasks and not moment_over
+
+    def folded(self, user: UserId, event: RecordedEvent) -> None:
+        """An event was folded into the person's state."""
+        if isinstance(event.data, tips_pb2.TipProposed | tips_pb2.TipWithheld):
+            self._ended(DecisionId(event.data.decision.decision_id), event.data)
+        elif isinstance(event.data, tips_pb2.DecisionVoided):
+            self._ended(DecisionId(event.data.decision_id), event.data)
+        self.wake(user)
+
+    def wake(self, user: UserId) -> None:
+        """Looks whether something is due for a person."""
+        if self._people is None or user in self._tasks:
+            return
+        person = self._people.get(user)
+        if person is None:
+            return
+        if person.agenda.due(self._clock.now()) or self._requests.get(user):
+            self._tasks[user] = asyncio.create_task(self._serve(user))
+        else:
+            self._schedule(user, person.agenda.next_moment(self._clock.now()))
+
+    async def run(self) -> None:
+        """Wakes people at their moments. Runs until it is cancelled."""
+        while True:
+            now = self._clock.now()
+            while self._moments and self._moments[0][0] <= now:
+                _, user = heapq.heappop(self._moments)
+                self._scheduled.pop(user, None)
+                self.wake(user)
+            self._moments_changed.clear()
+            waits = [
+                asyncio.ensure_future(self._clock.wait_until(self._moments[0][0] if self._moments else None)),
+                asyncio.ensure_future(self._moments_changed.wait()),
+            ]
+            try:
+                await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                for wait in waits:
+                    wait.cancel()
+
+    async def offered(self, person: Person, trigger: Trigger) -> Offered:
+        """What the integrations service has for a person; nobody is asked where nothing may be said."""
+        if unavailability(person, trigger):
+            return []
+        return await self._candidates.of(person.user, trigger.at)
+
+    async def request(self, user: UserId, trigger: Trigger) -> End:
+        """Decides as soon as the person's other decisions are done, and returns what was recorded."""
+        end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
+        self._requests.setdefault(user, deque()).append(_Request(trigger, end))
+        self.wake(user)
+        return await end
+
+    async def _serve(self, user: UserId) -> None:
+        try:
+            async with self._at_once:
+                while await self._next(user):
+                    pass
+        except Exception:
+            # A bug in one decision must not end those of others; the point stays open and shows in the
+            # progress.
+            self._log.exception("a decision failed", extra={"userId": user})
+            await asyncio.sleep(LONGEST_S)
+        finally:
+            del self._tasks[user]
+            self.wake(user)
+
+    async def _next(self, user: UserId) -> bool:
+        """Brings the person's next decision to its end; False where nothing is due."""
+        person = self._people.get(user) if self._people is not None else None
+        if person is None:
+            return False
+        due = person.agenda.due(self._clock.now())
+        if due:
+            await self._bring_to_end(user, *due[0])
+            return True
+        requests = self._requests.get(user)
+        if not requests:
+            self._requests.pop(user, None)
+            return False
+        request = requests.popleft()
+        if not request.end.cancelled():
+            kind = decisions_pb2.TriggerKind.Name(request.trigger.kind)
+            decision_id = decision_id_of(user, kind, request.trigger.id)
+            end = await self._bring_to_end(user, decision_id, request.trigger)
+            if request.end.done():
+                return True
+            if end is None:
+                request.end.set_exception(Unrecorded("the person has left, or waits for another build"))
+            else:
+                request.end.set_result(end)
+        return True
+
+    async def _bring_to_end(self, user: UserId, decision_id: DecisionId, trigger: Trigger) -> End | None:
+        end = self._ends[decision_id] = asyncio.get_running_loop().create_future()
+        try:
+            person = self._people.get(user) if self._people is not None else None
+            if person is None:
+                return None
+            offered = await self.offered(person, trigger)
+            # Events may have come while the providers were asked.
+            person = self._people.get(user) if self._people is not None else None
+            if person is None or end.done():
+                return end.result() if end.done() else None
+            body = self._proposal(user, trigger, self.decide(person, trigger, offered))
+            attempt, patience = 0, END_S
+            while not end.done() and self._people is not None and self._people.get(user) is not None:
+                await self._publish(user, f"{decision_id}:{attempt}", body)
+                await asyncio.wait([end], timeout=patience)
+                attempt, patience = attempt + 1, min(LONGEST_S, patience * 1.5)
+            return end.result() if end.done() else None
+        finally:
+            self._ends.pop(decision_id, None)
+            end.cancel()
+
+    def decide(self, person: Person, trigger: Trigger, offered: Offered) -> Decision:
+        """One decision on the person's state as it is now; nothing is recorded."""
+        kind = decisions_pb2.TriggerKind.Name(trigger.kind)
+        return decide(
+            person,
+            trigger,
+            shortlist(person, trigger.at, offered, self._advices, self._policy),
+            self._policy,
+            self._prior,
+            decision_id_of(person.user, kind, trigger.id),
+        )
+
+    def _proposal(self, user: UserId, trigger: Trigger, decision: Decision) -> bytes:
+        proposal = decisions_pb2.Proposal(
+            user_id=user,
+            tenant_id=tenant_of(user),
+            correlation_id=trigger.correlation_id,
+            causation_id=trigger.causation_id,
+            decision=record_of(decision),
+        )
+        return json.dumps(payload_json(proposal), separators=(",", ":")).encode()
+
+    async def _publish(self, user: UserId, message_id: str, body: bytes) -> None:
+        try:
+            await self._stream.publish(
+                proposal_subject(user),
+                body,
+                timeout=END_S,
+                stream=PROPOSALS_STREAM,
+                headers={"Nats-Msg-Id": message_id},
+            )
+            self._failure = ""
+        except (NatsError, OSError, TimeoutError) as error:
+            reason = type(error).__name__
+            if reason != self._failure:
+                self._log.warning("a proposal could not be sent; it is tried again", extra={"reason": reason})
+            self._failure = reason
+            await asyncio.sleep(0.25)
+
+    def _ended(self, decision_id: DecisionId, end: Message) -> None:
+        waiting = self._ends.get(decision_id)
+        if (
+            waiting is not None
+            and not waiting.done()
+            and isinstance(end, tips_pb2.TipProposed | tips_pb2.TipWithheld | tips_pb2.DecisionVoided)
+        ):
+            waiting.set_result(end)
+
+    def _schedule(self, user: UserId, at: int | None) -> None:
+        if at is None or self._scheduled.get(user) == at:
+            return
+        self._scheduled[user] = at
+        heapq.heappush(self._moments, (at, user))
+        self._moments_changed.set()

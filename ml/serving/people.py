@@ -1,0 +1,95 @@
+"""The states of all people of this worker, in memory: made of events alone, and made again from them at a
+start.
+"""
+
+from collections.abc import Callable, Collection, Iterator
+from logging import Logger
+from typing import Any
+
+from ml.recommender.fold import new_person
+from ml.recommender.person import Person
+from ml.recommender.prior import Prior
+from oo_contracts.envelope import RecordedEvent, read_address, read_envelope
+from oo_contracts.ids import UserId
+from oo_contracts.partition import partition_of
+from oo_contracts.streams import owner_of
+
+Folded = Callable[[UserId, RecordedEvent], None]
+
+
+class Gap(Exception):
+    """Events of a person are missing between what is folded and what came: they have to be folded anew."""
+
+    def __init__(self, user: UserId) -> None:
+        super().__init__(user)
+        self.user = user
+
+
+class People:
+    """Folds events into the persons of the given partitions. `folded` is told of every event."""
+
+    def __init__(self, prior: Prior, partitions: Collection[int], log: Logger, folded: Folded) -> None:
+        self._prior = prior
+        self._partitions = partitions
+        self._log = log
+        self._folded = folded
+        self._people: dict[UserId, Person] = {}
+        self.newest = 0
+        """When the newest event was recorded, milliseconds since 1970."""
+        self.parked: dict[UserId, str] = {}
+        """People with an event that this build cannot read, and why: they wait, everyone else goes on."""
+
+    def __len__(self) -> int:
+        return len(self._people)
+
+    def __iter__(self) -> Iterator[UserId]:
+        return iter(self._people)
+
+    def get(self, user: UserId) -> Person | None:
+        """None where nothing is known of the person, or where they are parked or have left."""
+        person = self._people.get(user)
+        return None if person is None or person.erased or user in self.parked else person
+
+    def fold(self, envelope: dict[str, Any]) -> None:
+        """Folds an event, unless it was folded before or is not of this worker's people. Raises Gap.
+
+        Raises EnvelopeMalformed where it is not an event at all.
+        """
+        address = read_address(envelope)
+        owner = owner_of(address.stream)
+        if owner is None or owner.user_id is None or partition_of(owner.user_id) not in self._partitions:
+            return
+        user = owner.user_id
+        if user in self.parked:
+            return
+        person = self._people.get(user)
+        if person is None:
+            person = self._people[user] = new_person(user, self._prior)
+        last = person.revisions.get(address.stream, -1)
+        if address.revision <= last:
+            return
+        if address.revision > last + 1 or address.position < person.position:
+            raise Gap(user)
+        self._fold(person, envelope)
+
+    def refold(self, user: UserId, envelopes: list[dict[str, Any]]) -> None:
+        """Makes a person's state anew out of all events of their streams, in the order of positions."""
+        self.parked.pop(user, None)
+        person = self._people[user] = new_person(user, self._prior)
+        for envelope in envelopes:
+            if user not in self.parked:
+                self._fold(person, envelope)
+
+    def _fold(self, person: Person, envelope: dict[str, Any]) -> None:
+        try:
+            event = read_envelope(envelope)
+            person.fold(event)
+            self.newest = max(self.newest, event.metadata.recorded_at)
+        except (ValueError, LookupError) as error:
+            self.parked[person.user] = str(error)
+            self._log.error(
+                "an event cannot be applied; this person waits for a build that can",
+                extra={"userId": person.user, "stream": envelope.get("stream"), "reason": str(error)},
+            )
+            return
+        self._folded(person.user, event)

@@ -1,0 +1,330 @@
+"""The recommender's process against a real broker, with the services around it played by the test."""
+
+import asyncio
+import contextlib
+import json
+import logging
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import nats
+import pytest
+from nats.aio.client import Client
+
+from ml.recommender.fold import COMMON_PRIOR, fold, prior_of
+from ml.recommender.replay import replay
+from ml.serving.service import serve
+from ml.serving.settings import Settings
+from ml.testing.backbone import World, free_port, nats_server
+from ml.testing.life import HOUR, MINUTE, MONDAY, Life
+from oo.v1 import signals_pb2, tips_pb2, users_pb2
+from oo_contracts import subjects
+from oo_contracts.instants import instant
+
+LOG = logging.getLogger("oo.test")
+
+
+class Running:
+    """A recommender of the test's own, and the world around it."""
+
+    def __init__(self, url: str, client: Client) -> None:
+        self.url = url
+        self.world = World(client)
+        self.port = free_port()
+        self.now = MONDAY + 8 * HOUR
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self, **settings: Any) -> None:
+        configured = Settings(nats_url=self.url, health_port=self.port, clock="steered", **settings)
+        self._task = asyncio.create_task(serve(configured, LOG))
+        async with httpx.AsyncClient() as http:
+            for _ in range(400):
+                await self.tell_time()
+                with contextlib.suppress(httpx.TransportError):
+                    if (await http.get(f"http://127.0.0.1:{self.port}/health/ready")).status_code == 200:
+                        return
+                await asyncio.sleep(0.02)
+        raise AssertionError("the recommender did not become ready")
+
+    async def kill(self) -> None:
+        """Ends it as it stands: nothing of it survives but what is recorded."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+
+    async def steer(self, at: int) -> None:
+        self.now = at
+        for life in self.world.lives.values():
+            life.now = at
+        await self.tell_time()
+
+    async def tell_time(self) -> None:
+        body = json.dumps({"now": instant(self.now)}).encode()
+        await self.world.client.publish(subjects.CLOCK_SUBJECT, body)
+        await self.world.client.flush()
+
+    async def post(self, body: Any, **options: Any) -> httpx.Response:
+        async with httpx.AsyncClient(timeout=20) as http:
+            url = f"http://127.0.0.1:{self.port}/recommend"
+            if isinstance(body, bytes):
+                headers = {"content-type": "application/json"} | options.pop("headers", {})
+                return await http.post(url, content=body, headers=headers)
+            return await http.post(url, json=body, **options)
+
+
+@pytest.fixture
+async def oo() -> AsyncIterator[Running]:
+    async with nats_server() as url:
+        client = await nats.connect(url)
+        running = Running(url, client)
+        await running.world.open()
+        try:
+            yield running
+        finally:
+            await running.kill()
+            await client.close()
+
+
+async def newcomer(oo: Running, number: int = 1) -> Life:
+    life = oo.world.person(number)
+    life.register()
+    life.task("demo:task:1", 3 * HOUR)
+    await oo.world.relay()
+    return life
+
+
+def tips_of(life: Life) -> list[Any]:
+    return [each.decision for each in (e.data for e in life.events) if isinstance(each, tips_pb2.TipProposed)]
+
+
+async def test_an_opened_page_gets_its_decision_and_all_replays(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.steer(life.now + MINUTE)
+    await oo.world.record(life, page_opened())
+    await oo.world.quiet()
+    # A task that was new, then the page: both decided, in this order, once each.
+    assert len(life.ended) == len(set(life.ended)) == 2
+    assert life.person.agenda.due(life.now) == []
+    history = replay(life.user, life.events, COMMON_PRIOR)
+    assert [again.identical for again in history.decisions] == [True, True]
+    assert oo.world.proposals[-1].decision.trigger.kind == 2
+    assert oo.world.proposals[-1].decision.act_probability == 0.95
+    assert {one.ref for one in oo.world.proposals[-1].decision.candidates} > {"demo:task:1"}
+
+
+async def test_what_was_open_at_a_crash_is_found_again_and_decided_alike(oo: Running) -> None:
+    life = await newcomer(oo)
+    oo.world.accepts = False
+    await oo.start()
+    while not oo.world.proposals:
+        await asyncio.sleep(0.01)
+    lost = oo.world.proposals[0].decision
+    assert not await oo.world.settled(timeout_ms=50)
+    await oo.kill()
+    oo.world.accepts = True
+    await oo.start()
+    await oo.world.quiet()
+    assert life.ended == [lost.decision_id]
+    assert oo.world.proposals[-1].decision == lost
+
+
+async def test_a_proposal_without_an_end_is_sent_again(oo: Running) -> None:
+    life = await newcomer(oo)
+    oo.world.accepts = False
+    await oo.start()
+    while len(oo.world.proposals) < 2:
+        await asyncio.sleep(0.02)
+    oo.world.accepts = True
+    await oo.world.quiet()
+    first = oo.world.proposals[0].decision
+    assert oo.world.message_ids[:2] == [f"{first.decision_id}:0", f"{first.decision_id}:1"]
+    assert life.ended == [first.decision_id]
+
+
+async def test_events_that_were_not_relayed_are_read_from_the_store(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.world.quiet()
+    oo.world.relays = False
+    await oo.world.record(life, signals_pb2.MoodReported(valence=-2))
+    oo.world.relays = True
+    await oo.world.record(life, signals_pb2.MoodReported(valence=2))
+    await oo.world.quiet()
+    assert len(life.ended) == 3
+    folded = {each.stream: each.revision for each in oo.world.proposals[-1].decision.folded_to}
+    assert folded[f"signals-{life.user}"] == 2
+    assert all(again.identical for again in replay(life.user, life.events, COMMON_PRIOR).decisions)
+
+
+async def test_it_goes_on_while_the_stream_is_gone_and_when_it_is_back(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.world.quiet()
+    await oo.world.client.jetstream().delete_stream(subjects.EVENTS_STREAM)
+    oo.world.relays = False
+    await oo.world.record(life, signals_pb2.MoodReported(valence=1))
+    await oo.world.quiet()
+    assert len(life.ended) == 2
+    oo.world.relays = True
+    await oo.world.make_streams()
+    await oo.world.record(life, signals_pb2.MoodReported(valence=0))
+    await oo.world.quiet()
+    assert len(life.ended) == 3
+
+
+async def test_a_restart_makes_the_state_that_was(oo: Running) -> None:
+    life = oo.world.person(5)
+    life.live(20)
+    oo.now = life.now
+    await oo.start()
+    await oo.world.quiet()
+    first = (await oo.post({"userId": life.user, "dryRun": True})).json()["decision"]
+    await oo.kill()
+    await oo.start()
+    await oo.world.quiet()
+    second = (await oo.post({"userId": life.user, "dryRun": True})).json()["decision"]
+    assert (
+        first["stateDigest"]
+        == second["stateDigest"]
+        == fold(life.user, prior_of(COMMON_PRIOR), life.events).belief.digest
+    )
+    assert first["context"] == second["context"]
+
+
+async def test_moments_come_by_the_clock(oo: Running) -> None:
+    life = await newcomer(oo)
+    # Nothing to tip and nothing said: it waits, and sets a moment.
+    await oo.start(policy="random")
+    await oo.world.quiet()
+    decided = len(life.ended)
+    moment = life.person.agenda.next_moment(life.now)
+    assert moment is not None
+    await oo.steer(moment - 1)
+    await oo.world.quiet()
+    assert len(life.ended) == decided
+    await oo.steer(moment)
+    await oo.world.quiet()
+    assert len(life.ended) == decided + 1
+    last = oo.world.proposals[-1].decision
+    assert (last.trigger.kind, last.trigger.id) == (3, life.ended[-2])
+    assert last.policy == "random"
+
+
+async def test_without_the_integrations_service_there_are_advices(oo: Running) -> None:
+    oo.world.lists = False
+    await newcomer(oo)
+    await oo.start()
+    await oo.world.quiet()
+    refs = [candidate.ref for candidate in oo.world.proposals[0].decision.candidates]
+    assert refs
+    assert all(ref.startswith("oo:advice:") for ref in refs)
+
+
+async def test_nobody_is_asked_for_todos_without_consent(oo: Running) -> None:
+    life = oo.world.person(1)
+    life.register(consent=False)
+    life.task("demo:task:1")
+    await oo.world.relay()
+    await oo.start()
+    await oo.world.quiet()
+    assert list(oo.world.proposals[0].decision.unavailable) == [1]
+    assert list(oo.world.proposals[0].decision.candidates) == []
+
+
+async def test_who_has_left_is_decided_for_no_more(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.world.record(life, users_pb2.UserErased())
+    await oo.start()
+    await oo.world.quiet()
+    assert oo.world.proposals == []
+    reply = await oo.post({"userId": life.user})
+    assert (reply.status_code, reply.json()["type"]) == (404, "urn:oo:problem:unknown-user")
+
+
+async def test_one_who_cannot_be_read_waits_and_everyone_else_goes_on(oo: Running) -> None:
+    broken, well = await newcomer(oo, 1), await newcomer(oo, 2)
+    broken.envelopes[-1]["metadata"]["schemaVersion"] = 99
+    await oo.start()
+    await oo.world.quiet()
+    assert {proposal.user_id for proposal in oo.world.proposals} == {well.user}
+    async with httpx.AsyncClient() as http:
+        report = (await http.get(f"http://127.0.0.1:{oo.port}/health")).json()
+    assert report["checks"]["state"]["detail"]["parked"] == 1
+
+
+async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.steer(life.now + HOUR)
+    await oo.world.quiet()
+    before = len(life.ended)
+    dry = await oo.post({"userId": life.user, "dryRun": True})
+    assert (dry.status_code, len(life.ended)) == (200, before)
+    request = {"userId": life.user, "requestId": "5f3c2c1e-6c0f-4b1e-9d53-3f2a6f0b7a01"}
+    reply, again = await oo.post(request), await oo.post(request)
+    assert (reply.status_code, len(life.ended)) == (200, before + 1)
+    assert reply.json() == again.json()
+    decision, tip = reply.json()["decision"], reply.json()["tip"]
+    assert decision["decisionId"] == life.ended[-1]
+    assert decision["trigger"] == {
+        "kind": "TRIGGER_KIND_REQUEST",
+        "id": request["requestId"],
+        "at": instant(life.now),
+    }
+    assert (tip is None) == ("choice" not in decision)
+    assert all(again.identical for again in replay(life.user, life.events, COMMON_PRIOR).decisions)
+    asked = await oo.world.client.request(
+        subjects.RECOMMEND, json.dumps({**request, "dryRun": True}).encode()
+    )
+    assert json.loads(asked.data)["decision"]["trigger"]["id"] == request["requestId"]
+
+
+@pytest.mark.parametrize(
+    ("body", "status", "kind", "field"),
+    [
+        (b"{", 400, "malformed-json", None),
+        (b"[" * 100_000, 413, "too-large", None),
+        (b"[" * 50_000, 400, "malformed-json", None),
+        (b"[]", 400, "invalid-input", "(body)"),
+        (b"{}", 400, "invalid-input", "userId"),
+        (b'{"userId": 7}', 400, "invalid-input", "userId"),
+        (b'{"userId": "me"}', 400, "invalid-input", "userId"),
+        (b'{"userId": "home_00000000000000000000000000", "dryRun": "yes"}', 400, "invalid-input", "dryRun"),
+        (b'{"userId": "home_00000000000000000000000000", "x": 1}', 400, "invalid-input", "x"),
+        (
+            b'{"userId": "home_00000000000000000000000000", "requestId": "1"}',
+            400,
+            "invalid-input",
+            "requestId",
+        ),
+        (b'{"userId": "home_00000000000000000000000000"}', 404, "unknown-user", None),
+        (b"x" * 70_000, 413, "too-large", None),
+    ],
+)
+async def test_bad_input_is_answered_with_a_problem_that_names_the_field(
+    oo: Running, body: bytes, status: int, kind: str, field: str | None
+) -> None:
+    await oo.start()
+    reply = await oo.post(body)
+    document = reply.json()
+    assert reply.headers["content-type"] == "application/problem+json"
+    assert (reply.status_code, document["status"]) == (status, status)
+    assert document["type"] == f"urn:oo:problem:{kind}"
+    assert [error["field"] for error in document["errors"]] == ([] if field is None else [field])
+    assert oo.world.proposals == []
+
+
+async def test_only_json_is_taken(oo: Running) -> None:
+    await oo.start()
+    reply = await oo.post(b"{}", headers={"content-type": "text/plain"})
+    assert (reply.status_code, reply.json()["type"]) == (415, "urn:oo:problem:unsupported-media-type")
+
+
+def page_opened() -> signals_pb2.ContextObserved:
+    return signals_pb2.ContextObserved(
+        kind=signals_pb2.CONTEXT_KIND_PAGE_OPENED, device=signals_pb2.DEVICE_PHONE
+    )
