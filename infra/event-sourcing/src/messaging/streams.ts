@@ -102,9 +102,14 @@ function isJetStreamError(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.apiError().err_code === code;
 }
 
-/** Position of the newest event that was relayed; undefined where none is in the stream. */
+/** Position of the newest event that was relayed; undefined where there is none, or no stream. */
 export async function relayedPosition(jsm: JetStreamManager): Promise<bigint | undefined> {
-  const last = await jsm.direct.getMessage(EVENTS_STREAM, { last_by_subj: EVENTS_SUBJECTS });
-  const position = last?.header.get(HEADER_POSITION);
-  return position === undefined || position === '' ? undefined : BigInt(position);
+  try {
+    const last = await jsm.streams.getMessage(EVENTS_STREAM, { last_by_subj: EVENTS_SUBJECTS });
+    const position = last?.header.get(HEADER_POSITION) ?? '';
+    return position === '' ? undefined : BigInt(position);
+  } catch (error) {
+    if (isStreamNotFound(error)) return undefined;
+    throw error;
+  }
 }
