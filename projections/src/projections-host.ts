@@ -90,6 +90,13 @@ export class ProjectionsHost {
     }
   }
 
+  async #progress(name: ProjectionName): Promise<bigint> {
+    const position = await progressOf(this.#sql, name);
+    if (position >= 0n) return position;
+    // Who asks an empty store for its head is told 0, and there is nothing to wait for.
+    return (await this.parts.eventStore.head()) === undefined ? 0n : position;
+  }
+
   #answerProgress(name: ProjectionName): void {
     const { nats, log } = this.parts;
     answerQuery(

@@ -1,5 +1,5 @@
 import type { UserId } from '@oo/contracts';
-import type { ReadModels } from '@oo/event-sourcing';
+import { type ReadModels, rowsOf } from '@oo/event-sourcing';
 import { currentTipProjection } from './apply.js';
 import type { CurrentTipRow } from './tables.js';
 
@@ -21,8 +21,8 @@ export interface CurrentTip {
 }
 
 export async function currentTip(sql: ReadModels, userId: UserId): Promise<CurrentTip> {
-  const [row] = await sql<CurrentTipRow[]>`
-    select * from ${sql(currentTipProjection.schema)}.current_tip where user_id = ${userId}`;
+  const [row] = await rowsOf(sql<CurrentTipRow[]>`
+    select * from ${sql(currentTipProjection.schema)}.current_tip where user_id = ${userId}`);
   return row === undefined ? { tip: null, revision: -1n } : { tip: activeTip(row), revision: row.revision };
 }
 

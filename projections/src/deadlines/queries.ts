@@ -1,5 +1,5 @@
 import { isUserId, type UserId } from '@oo/contracts';
-import type { ReadModels } from '@oo/event-sourcing';
+import { type ReadModels, rowsOf } from '@oo/event-sourcing';
 import { deadlinesProjection } from './apply.js';
 import type { DeadlineRow } from './tables.js';
 
@@ -14,23 +14,23 @@ export interface Deadline {
 
 /** What is due at `now` (RFC 3339), the longest overdue first. */
 export async function dueDeadlines(sql: ReadModels, now: string, limit: number): Promise<Deadline[]> {
-  const rows = await sql<DeadlineRow[]>`
+  const rows = await rowsOf(sql<DeadlineRow[]>`
     select * from ${sql(deadlinesProjection.schema)}.deadlines
-    where due_at <= ${sql.typed.instant(now)} order by due_at, decision_id limit ${limit}`;
+    where due_at <= ${sql.typed.instant(now)} order by due_at, decision_id limit ${limit}`);
   return rows.map(deadlineOf);
 }
 
 /** The one that is due first, also in the future. */
 export async function nextDeadline(sql: ReadModels): Promise<Deadline | undefined> {
-  const [row] = await sql<DeadlineRow[]>`
-    select * from ${sql(deadlinesProjection.schema)}.deadlines order by due_at, decision_id limit 1`;
+  const [row] = await rowsOf(sql<DeadlineRow[]>`
+    select * from ${sql(deadlinesProjection.schema)}.deadlines order by due_at, decision_id limit 1`);
   return row === undefined ? undefined : deadlineOf(row);
 }
 
 /** What is open of one person. */
 export async function openDeadlines(sql: ReadModels, userId: UserId): Promise<Deadline[]> {
-  const rows = await sql<DeadlineRow[]>`
-    select * from ${sql(deadlinesProjection.schema)}.deadlines where user_id = ${userId} order by due_at`;
+  const rows = await rowsOf(sql<DeadlineRow[]>`
+    select * from ${sql(deadlinesProjection.schema)}.deadlines where user_id = ${userId} order by due_at`);
   return rows.map(deadlineOf);
 }
 

@@ -1,5 +1,5 @@
 import type { DecisionId, UserId } from '@oo/contracts';
-import type { ReadModels } from '@oo/event-sourcing';
+import { type ReadModels, rowsOf } from '@oo/event-sourcing';
 import { type Page, type PageRequest, pageOf } from '../page.js';
 import { decisionsProjection } from './apply.js';
 import type { DecisionRow } from './tables.js';
@@ -45,19 +45,19 @@ export async function decisionsPage(
   request: PageRequest,
 ): Promise<Page<Decision>> {
   return pageOf(request, async ({ before, count }) => {
-    const rows = await sql<DecisionRow[]>`
+    const rows = await rowsOf(sql<DecisionRow[]>`
       select * from ${sql(decisionsProjection.schema)}.decisions
       where user_id = ${userId} and position < ${before}
-      order by position desc limit ${count}`;
+      order by position desc limit ${count}`);
     return rows.map(decisionOf);
   });
 }
 
 /** Any person's decision: the caller has to compare `userId`. */
 export async function decisionById(sql: ReadModels, id: DecisionId): Promise<Decision | undefined> {
-  const [row] = await sql<DecisionRow[]>`
+  const [row] = await rowsOf(sql<DecisionRow[]>`
     select * from ${sql(decisionsProjection.schema)}.decisions where decision_id = ${id}
-    order by position limit 1`;
+    order by position limit 1`);
   return row === undefined ? undefined : decisionOf(row);
 }
 

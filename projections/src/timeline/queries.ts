@@ -1,5 +1,5 @@
 import type { UserId } from '@oo/contracts';
-import type { Json, ReadModels } from '@oo/event-sourcing';
+import { type Json, type ReadModels, rowsOf } from '@oo/event-sourcing';
 import { type Page, type PageRequest, pageOf } from '../page.js';
 import { timelineProjection } from './apply.js';
 import type { TimelineRow } from './tables.js';
@@ -27,10 +27,10 @@ export async function timelinePage(
   request: PageRequest,
 ): Promise<Page<TimelineItem>> {
   return pageOf(request, async ({ before, count }) => {
-    const rows = await sql<TimelineRow[]>`
+    const rows = await rowsOf(sql<TimelineRow[]>`
       select * from ${sql(timelineProjection.schema)}.timeline
       where user_id = ${userId} and position < ${before}
-      order by position desc limit ${count}`;
+      order by position desc limit ${count}`);
     return rows.map(itemOf);
   });
 }

@@ -1,4 +1,4 @@
-import { instant } from '@oo/contracts';
+import { instant, ProblemError, problem } from '@oo/contracts';
 import postgres from 'postgres';
 import { type Checkpoint, type PartitionSet, positionOf } from './partitions.js';
 import type { Owner, ProjectionDefinition } from './projection.js';
@@ -47,6 +47,32 @@ export function readModels(url: string, { max = 10, name = 'oo' }: ReadModelsOpt
 }
 
 const MISSING_DATABASE = '3D000';
+const UNDEFINED_TABLE = '42P01';
+
+/** What a query gives, or `otherwise` where no worker has made the tables yet. */
+export async function orWithoutTables<T>(query: PromiseLike<T>, otherwise: T): Promise<T> {
+  try {
+    return await query;
+  } catch (error) {
+    if (hasCode(error, [UNDEFINED_TABLE, MISSING_DATABASE])) return otherwise;
+    throw error;
+  }
+}
+
+/**
+ * Rows of a read model.
+ * @throws ProblemError `unavailable` where no worker has made the tables yet
+ */
+export async function rowsOf<T>(query: PromiseLike<T>): Promise<T> {
+  const rows = await orWithoutTables<T | undefined>(query, undefined);
+  if (rows === undefined) {
+    throw new ProblemError(
+      problem('unavailable', 'The read model is still being made. Ask again in a moment.'),
+    );
+  }
+  return rows;
+}
+
 const EXISTS_ALREADY = ['42P04', '23505'];
 
 /** Makes the database where it is missing (through the server's `postgres` database). */

@@ -1,7 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import postgres from 'postgres';
 import { ALL_PARTITIONS, positionOf } from './partitions.js';
-import { checkpointsOf, type ReadModels } from './postgres-read-model.js';
+import { checkpointsOf, orWithoutTables, type ReadModels } from './postgres-read-model.js';
 import type { ProjectionDefinition } from './projection.js';
 
 /** What to wait for: an event of a stream, or everything up to a position. */
@@ -49,16 +48,4 @@ async function standing(sql: ReadModels, projection: ProjectionDefinition, targe
   const [mark] = await orWithoutTables<{ revision: bigint; parked: boolean }[]>(query, []);
   if (mark === undefined || mark.revision < target.revision) return 'timeout';
   return mark.parked ? 'parked' : 'reached';
-}
-
-const UNDEFINED_TABLE = '42P01';
-
-/** `otherwise` where no worker has made the tables yet. */
-async function orWithoutTables<T>(query: PromiseLike<T>, otherwise: T): Promise<T> {
-  try {
-    return await query;
-  } catch (error) {
-    if (error instanceof postgres.PostgresError && error.code === UNDEFINED_TABLE) return otherwise;
-    throw error;
-  }
 }

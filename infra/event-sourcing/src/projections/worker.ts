@@ -117,6 +117,7 @@ export class ProjectionWorker {
         if (run.events.length > 0) await this.#commit(run.events, run.through);
         link = run.link;
         inbox.putBack(run.rest);
+        if (messages.length === 0) await this.#requireCheckpoint();
         if (messages.length === 0 || run.rest.length > 0) {
           const before = this.#position;
           await this.#catchUp(signal);
@@ -127,6 +128,14 @@ export class ProjectionWorker {
     } finally {
       unsubscribe();
     }
+  }
+
+  /** @throws where the tables are gone or older than what was written: the worker then starts from what they say */
+  async #requireCheckpoint(): Promise<void> {
+    const { readModel, partitions } = this.#options;
+    const stored = await readModel.position(partitions);
+    if (stored >= this.#position) return;
+    throw new Error(`the checkpoint went back from ${this.#position} to ${stored}`);
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {
