@@ -9,10 +9,12 @@ import {
   type ProjectionDefinition,
   type ReadModels,
   readModels,
+  verify,
 } from '@oo/event-sourcing';
 import { type RunningService, startService } from '@oo/service-host';
 import { type Backbone, startBackbone } from '@oo/service-host/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { z } from 'zod';
 import { projectionsConfig } from './configuration.js';
 import {
   currentTip,
@@ -185,6 +187,26 @@ describe('the read models', () => {
     expect(items).toHaveLength(20);
   });
 
+  it('take what happens from the broker, and read the store no more than they have to', async () => {
+    await start();
+    const user = someone();
+    const counts = async () => {
+      const report = await service?.parts.health.ready();
+      return z.object({ applied: z.number(), duplicates: z.number() }).parse(report?.checks.timeline?.detail);
+    };
+    const before = await counts();
+    for (let index = 0; index < 50; index++) {
+      const head = await store.head();
+      await record(store, lifeOf(user).mood(1));
+      await relay.publishAfter(head);
+    }
+    await atHead();
+    const after = await counts();
+    expect(after.applied - before.applied).toBe(50);
+    // What the store had given first comes again from the broker: the first one, and what a look into the store met.
+    expect(after.duplicates - before.duplicates).toBeLessThan(10);
+  });
+
   it('have a page of a long timeline for what the first costs', async () => {
     const user = someone();
     await record(store, ...Array.from({ length: 700 }, (_, index) => lifeOf(user).mood((index % 5) - 2)));
@@ -296,6 +318,29 @@ describe('nothing is lost and nothing doubled', () => {
   });
 });
 
+describe('verify', () => {
+  it('finds nothing where rows are as the store says, and names a row that is not', async () => {
+    await start();
+    const user = someone();
+    await record(store, ...busyLife(user, 5));
+    await atHead();
+    expect(await ran('verify')).toBe(0);
+    await sql`update timeline_v1.timeline set ref = 'demo:task:none' where user_id = ${user} and type = 'TipShown'`;
+    const { digest, expected, differences } = await verify(sql, PROJECTIONS.timeline, store);
+    expect(digest).not.toBe(expected);
+    expect(differences).toHaveLength(5);
+    expect(differences[0]).toMatchObject({
+      table: 'timeline',
+      actual: { user_id: user, ref: 'demo:task:none' },
+      expected: { user_id: user, ref: null },
+    });
+    expect(await ran('verify', 'timeline')).toBe(1);
+    expect(await ran('verify', 'time-line')).toBe(64);
+    await rebuilt();
+    expect(await ran('verify', 'timeline')).toBe(0);
+  });
+});
+
 describe('an event that cannot be applied', () => {
   it('parks its person and no other', async () => {
     await start();
@@ -330,6 +375,15 @@ function spawnProjections(): ChildProcess {
     env: { ...process.env, ...backbone.environment },
     stdio: 'inherit',
   });
+}
+
+/** Runs a verb of the process to its end. @returns its exit code */
+async function ran(...verb: string[]): Promise<number | null> {
+  const child = spawn(process.execPath, [main, ...verb], {
+    env: { ...process.env, ...backbone.environment },
+    stdio: 'ignore',
+  });
+  return new Promise((resolve) => child.once('exit', resolve));
 }
 
 async function killed(child: ChildProcess): Promise<void> {
