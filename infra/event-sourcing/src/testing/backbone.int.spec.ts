@@ -1,6 +1,7 @@
-import { connectNats, EventStore } from '@oo/event-sourcing';
 import postgres from 'postgres';
 import { afterAll, beforeAll, expect, it } from 'vitest';
+import { EventStore } from '../event-store/event-store.js';
+import { connectNats } from '../messaging/connect.js';
 import { type Backbone, startBackbone } from './backbone.js';
 
 let backbone: Backbone;

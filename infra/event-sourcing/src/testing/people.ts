@@ -13,7 +13,7 @@ import {
   tenantOf,
   type UserId,
 } from '@oo/contracts';
-import { EMPTY, type EventStore, type NewEvent } from '@oo/event-sourcing';
+import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
 
 /** A person whom no other test has. */
 export const someone = (tenant: TenantId = tenantId('home')): UserId => newUserId(tenant, randomBytes(16));

@@ -1,0 +1,5 @@
+export * from './backbone.js';
+export * from './database.js';
+export * from './event-store-server.js';
+export * from './nats-server.js';
+export * from './people.js';
