@@ -181,7 +181,9 @@ async function ensurePython() {
 async function ensurePackages() {
   const wanted = digest(readFileSync(join(root, 'package-lock.json'), 'utf8'), NODE_VERSION);
   if (isFresh('packages', wanted) && existsSync(join(root, 'node_modules/.package-lock.json'))) return;
-  await step('npm packages', 'npm', ['ci', '--no-audit', '--no-fund']);
+  // Not `npm ci`: it refuses a lockfile that lacks the optional packages of platforms that a registry does not carry.
+  // This takes the locked versions and hashes all the same, and writes nothing into the lockfile.
+  await step('npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund']);
   stamp('packages', wanted);
 }
 
