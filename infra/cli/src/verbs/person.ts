@@ -14,7 +14,7 @@ import { CommandError, EXIT } from '../output.js';
 import { commandLineIdentity, enrol, type TokenOfPerson, withVaultOf } from '../people.js';
 import { ask, withBroker } from '../running.js';
 
-const TERMS_VERSION = '2026-11';
+const TERMS_VERSION = 'command-line-1';
 /** The name under which `oo` itself speaks. */
 export const COMMAND_LINE = 'command-line';
 /** The name of the tokens that `oo person` and `oo token` give out. */
