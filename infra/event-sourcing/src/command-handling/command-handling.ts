@@ -24,6 +24,9 @@ import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-stor
 import type { StoredEvent } from '../event-store/stored-event.js';
 import { RecordedCommands } from './recorded-commands.js';
 
+/** What command handling needs of the store. */
+export type EventStreams = Pick<EventStore, 'append' | 'readForward' | 'readLast'>;
+
 /** A window that leaves nothing out: for streams that stay short. */
 export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER;
 
@@ -70,7 +73,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   readonly #pause: (attempt: number) => Promise<void>;
 
   constructor(
-    private readonly store: EventStore,
+    private readonly store: EventStreams,
     private readonly category: PersonCategory,
     private readonly decider: Decider<State, Command, Event>,
     private readonly options: CommandHandlingOptions,

@@ -1,14 +1,11 @@
-import {
-  CancelledError,
-  DeadlineExceededError,
-  NotLeaderError,
-  TimeoutError,
-  UnavailableError,
-} from '@eventstore/db-client';
-
 /** The store does not answer. What was asked of it may have happened or not. */
 export class EventStoreUnavailable extends Error {
-  constructor(reason: string, options?: ErrorOptions) {
+  /** @param late true where the connection stands and the answer did not come in time */
+  constructor(
+    reason: string,
+    readonly late = false,
+    options?: ErrorOptions,
+  ) {
     super(`the event store does not answer: ${reason}`, options);
     this.name = 'EventStoreUnavailable';
   }
@@ -39,23 +36,27 @@ export class StreamGone extends Error {
   }
 }
 
-const CONNECTION_ERRORS = [
-  CancelledError,
-  DeadlineExceededError,
-  NotLeaderError,
-  TimeoutError,
-  UnavailableError,
-];
+// Status codes of gRPC: the client wraps most errors in classes of its own and lets some through as they are, so the
+// code is what they have in common.
+const CANCELLED = 1;
+const DEADLINE_EXCEEDED = 4;
+const ABORTED = 10;
+const INTERNAL = 13;
+const UNAVAILABLE = 14;
 
 /** An {@link EventStoreUnavailable} where `error` is one of the connection and not of the request. */
 export function unavailableBecause(error: unknown): EventStoreUnavailable | undefined {
   if (error instanceof EventStoreUnavailable) return error;
-  if (CONNECTION_ERRORS.some((kind) => error instanceof kind)) {
-    return new EventStoreUnavailable((error as Error).message, { cause: error });
-  }
-  // grpc-js says so when another call has just found the connection dead and closed it.
-  if (error instanceof Error && /Channel has been shut down|write after end/i.test(error.message)) {
-    return new EventStoreUnavailable(error.message, { cause: error });
-  }
-  return undefined;
+  if (!(error instanceof Error)) return undefined;
+  const code = 'code' in error ? error.code : undefined;
+  const lost =
+    code === CANCELLED ||
+    code === DEADLINE_EXCEEDED ||
+    code === ABORTED ||
+    code === UNAVAILABLE ||
+    // Others have just found the connection dead and closed it, or it broke amid an answer.
+    (code === INTERNAL && /RST_STREAM|connection/i.test(error.message)) ||
+    /Channel has been (shut down|closed)|write after end|not the leader/i.test(error.message);
+  if (!lost) return undefined;
+  return new EventStoreUnavailable(error.message, code === DEADLINE_EXCEEDED, { cause: error });
 }

@@ -39,7 +39,7 @@ const APPEND_TIMEOUT_MS = 10_000;
  * or not) and {@link StreamGone} for a tombstoned stream.
  */
 export class EventStore {
-  readonly #client: EventStoreDBClient;
+  #client: EventStoreDBClient;
 
   private constructor(readonly url: string) {
     this.#client = EventStoreDBClient.connectionString(url);
@@ -80,7 +80,7 @@ export class EventStore {
       if (error instanceof WrongExpectedVersionError) {
         throw new WrongRevision(stream, expected, error.actualVersion);
       }
-      throw storeError(error, stream);
+      throw this.#failure(error, stream);
     }
   }
 
@@ -146,6 +146,14 @@ export class EventStore {
     return undefined;
   }
 
+  #failure(error: unknown, stream: string): unknown {
+    if (error instanceof StreamDeletedError) return new StreamGone(stream);
+    const unavailable = unavailableBecause(error);
+    // A client whose first question about the server's features was not answered in time never asks it again.
+    if (unavailable?.late === true) this.#client = EventStoreDBClient.connectionString(this.url);
+    return unavailable ?? error;
+  }
+
   async #read(
     stream: string,
     options: {
@@ -161,7 +169,7 @@ export class EventStore {
       }
     } catch (error) {
       if (error instanceof StreamNotFoundError) return [];
-      throw storeError(error, stream);
+      throw this.#failure(error, stream);
     }
     return events;
   }
@@ -179,7 +187,7 @@ export class EventStore {
         if (event !== undefined) events.push(storedEvent(event as AllStreamRecordedEvent));
       }
     } catch (error) {
-      throw storeError(error, '$all');
+      throw this.#failure(error, '$all');
     }
     return events;
   }
@@ -190,16 +198,11 @@ export function isOurs(event: Pick<StoredEvent, 'stream'>): boolean {
   return ownerOf(event.stream) !== undefined;
 }
 
-function storeError(error: unknown, stream: string): unknown {
-  if (error instanceof StreamDeletedError) return new StreamGone(stream);
-  return unavailableBecause(error) ?? error;
-}
-
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
   let timer: NodeJS.Timeout | undefined;
   const expiry = new Promise<never>((_, reject) => {
     timer = setTimeout(
-      () => reject(new EventStoreUnavailable(`no answer within ${milliseconds} ms`)),
+      () => reject(new EventStoreUnavailable(`no answer within ${milliseconds} ms`, true)),
       milliseconds,
     );
   });

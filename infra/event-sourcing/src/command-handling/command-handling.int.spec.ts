@@ -1,0 +1,214 @@
+import {
+  type CommandReply,
+  type DomainEvent,
+  derivedCommandId,
+  problem,
+  streamOf,
+  tenantOf,
+  type UserId,
+} from '@oo/contracts';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Decider } from '../decider/decider.js';
+import { EventStoreUnavailable } from '../event-store/errors.js';
+import { EventStore } from '../event-store/event-store.js';
+import { commandIdOf } from '../event-store/stored-event.js';
+import { type Backbone, someone, startBackbone } from '../testing/index.js';
+import {
+  type CommandContext,
+  CommandHandling,
+  type CommandHandlingOptions,
+  type EventStreams,
+} from './command-handling.js';
+
+let backbone: Backbone;
+let store: EventStore;
+beforeAll(async () => {
+  backbone = await startBackbone({ ownEventStore: true });
+  store = EventStore.connect(backbone.eventStoreUrl);
+});
+afterAll(async () => {
+  await store?.close();
+  await backbone?.close();
+});
+
+// A stream of tasks, each done once, five at the most. A command does one task, or two at once.
+type Done = DomainEvent<'TaskCompleted'>;
+const tasks: Decider<ReadonlySet<string>, readonly string[], Done> = {
+  evolves: ['TaskCompleted'],
+  initialState: () => new Set(),
+  evolve: (state, { data }) => new Set([...state, data.ref]),
+  decide(refs, state) {
+    const fresh = refs.filter((ref) => !state.has(ref));
+    if (state.size + fresh.length > 5) return { problem: problem('conflict', 'five are enough') };
+    return { events: fresh.map((ref) => ({ type: 'TaskCompleted', data: { ref } })) };
+  },
+};
+const refs = (...numbers: number[]) => numbers.map((number) => `demo:task:${number}`);
+
+function handlingOf(streams: EventStreams = store, options: Partial<CommandHandlingOptions> = {}) {
+  return new CommandHandling(streams, 'signals', tasks, { window: 100, pause: async () => {}, ...options });
+}
+const context = (user: UserId, name: string): CommandContext => ({
+  commandId: derivedCommandId(name, user),
+  userId: user,
+  tenantId: tenantOf(user),
+  correlationId: derivedCommandId('correlation', user),
+  causationId: derivedCommandId('causation', user),
+  producer: 'test',
+  occurredAt: '2026-03-02T08:00:00Z',
+  receivedAt: '2026-03-02T08:00:01Z',
+});
+const eventsOf = (user: UserId) => store.readLast(streamOf('signals', user), 1_000);
+const recorded = ({ result }: CommandReply) =>
+  result?.$case === 'recorded' ? result.recorded : expect.fail(`not recorded: ${JSON.stringify(result)}`);
+
+describe('a command', () => {
+  it('is answered with where its events stand, and again the same, from any process and at any time', async () => {
+    const user = someone();
+    const [here, there] = [handlingOf(), handlingOf()];
+    const first = recorded(await here.handle(context(user, 'a'), refs(1, 2)));
+    expect(first).toMatchObject({ revision: 1n, duplicate: false });
+    expect(first.eventIds).toEqual((await eventsOf(user)).map(({ id }) => id));
+    recorded(await there.handle(context(user, 'b'), refs(3)));
+    for (const process of [here, there, handlingOf()]) {
+      expect(recorded(await process.handle(context(user, 'a'), refs(1, 2)))).toEqual({
+        ...first,
+        duplicate: true,
+      });
+    }
+    expect(await eventsOf(user)).toHaveLength(3);
+  });
+
+  it('that is refused, or changes nothing, is decided on what others have written', async () => {
+    const user = someone();
+    const [here, there] = [handlingOf(), handlingOf()];
+    await here.handle(context(user, 'a'), refs(1));
+    await there.handle(context(user, 'b'), refs(2, 3));
+    await there.handle(context(user, 'c'), refs(4));
+    // What is cached here knows one task only.
+    const reply = await here.handle(context(user, 'd'), refs(5, 6));
+    expect(reply.result).toMatchObject({ $case: 'problem', problem: { detail: 'five are enough' } });
+    const noop = recorded(await here.handle(context(user, 'e'), refs(2)));
+    expect(noop).toMatchObject({ revision: 3n, eventIds: [], duplicate: false });
+    expect(noop.position).toBe((await eventsOf(user)).at(-1)?.position);
+  });
+
+  it('is not settled by a cached refusal that is out of date', async () => {
+    const user = someone();
+    const opposite: typeof tasks = {
+      ...tasks,
+      decide: (wanted, state) =>
+        state.size === 0 ? { problem: problem('unknown-user', 'nothing yet') } : tasks.decide(wanted, state),
+    };
+    const here = new CommandHandling(store, 'signals', opposite, { window: 100 });
+    expect((await here.handle(context(user, 'a'), refs(1))).result?.$case).toBe('problem');
+    await handlingOf().handle(context(user, 'b'), refs(2));
+    expect((await here.handle(context(user, 'a'), refs(1))).result?.$case).toBe('recorded');
+  });
+
+  it('on nothing is not found when nothing comes of it', async () => {
+    const reply = await handlingOf().handle(context(someone(), 'a'), []);
+    expect(reply.result).toMatchObject({ $case: 'problem', problem: { status: 404 } });
+  });
+
+  it('is recognised over the window, and the window is all that is folded', async () => {
+    const user = someone();
+    for (const [name, number] of [
+      ['a', 1],
+      ['b', 2],
+      ['c', 3],
+    ] as const) {
+      await handlingOf().handle(context(user, name), refs(number));
+    }
+    const narrow = () => handlingOf(store, { window: 2 });
+    expect(recorded(await narrow().handle(context(user, 'b'), refs(2))).duplicate).toBe(true);
+    expect(recorded(await narrow().handle(context(user, 'a'), refs(1))).duplicate).toBe(false);
+  });
+
+  it('is `unavailable` while the store is away, and recorded once when it is sent again', async () => {
+    const user = someone();
+    const here = handlingOf();
+    await here.handle(context(user, 'a'), refs(1));
+    await backbone.eventStore?.stop();
+    const away = await here.handle(context(user, 'b'), refs(2));
+    expect(away.result).toMatchObject({ $case: 'problem', problem: { status: 503 } });
+    await backbone.eventStore?.start();
+    expect(recorded(await here.handle(context(user, 'b'), refs(2))).revision).toBe(1n);
+  });
+});
+
+/** A store that now and then does not answer: before it did what was asked, or after. */
+function unreliable(faults: () => 'none' | 'before' | 'after'): EventStreams {
+  const call = async <T>(ask: () => Promise<T>): Promise<T> => {
+    const fault = faults();
+    if (fault === 'before') throw new EventStoreUnavailable('lost on the way');
+    const answer = await ask();
+    if (fault === 'after') throw new EventStoreUnavailable('the answer was lost');
+    return answer;
+  };
+  return {
+    append: (...args) => call(() => store.append(...args)),
+    readForward: (...args) => call(() => store.readForward(...args)),
+    readLast: (...args) => call(() => store.readLast(...args)),
+  };
+}
+
+it('whatever is retried, raced, evicted and lost, no effect comes twice and no rule is broken', async () => {
+  const command = fc.record({
+    name: fc.constantFrom('a', 'b', 'c', 'd', 'e', 'f'),
+    process: fc.nat(1),
+    // Together with the one before it, or after its reply.
+    together: fc.boolean(),
+  });
+  const schedule = fc.infiniteStream(
+    fc.oneof(
+      { weight: 6, arbitrary: fc.constant('none' as const) },
+      { weight: 1, arbitrary: fc.constantFrom('before' as const, 'after' as const) },
+    ),
+  );
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(command, { minLength: 1, maxLength: 24 }),
+      fc.constantFrom(1, 1_000),
+      schedule,
+      async (commands, cachedEvents, faults) => {
+        const user = someone();
+        const streams = unreliable(() => faults.next().value ?? 'none');
+        const processes = [handlingOf(streams, { cachedEvents }), handlingOf(streams, { cachedEvents })];
+        const replies = new Map<string, CommandReply[]>();
+        let before: Promise<unknown> = Promise.resolve();
+        for (const { name, process, together } of commands) {
+          if (!together) await before;
+          const number = name.charCodeAt(0) - 96;
+          const handled = processes[process]?.handle(context(user, name), refs(number, number + 1));
+          before = Promise.resolve(handled).then((reply) => {
+            if (reply !== undefined) replies.set(name, [...(replies.get(name) ?? []), reply]);
+          });
+        }
+        await before;
+        await Promise.all(processes.map((process) => process.state(user).catch(() => {})));
+
+        const events = await eventsOf(user);
+        // The rules of the stream.
+        const done = events.map(({ data }) => (data as { ref: string }).ref);
+        expect(new Set(done).size).toBe(done.length);
+        expect(done.length).toBeLessThanOrEqual(5);
+        // Each command has its events once, one behind the other.
+        expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+        for (const [name, all] of replies) {
+          const { commandId } = context(user, name);
+          const own = events.filter((event) => commandIdOf(event) === commandId);
+          for (const { result } of all) {
+            // Acknowledged is recorded.
+            if (result?.$case !== 'recorded' || result.recorded.eventIds.length === 0) continue;
+            expect(result.recorded.eventIds).toEqual(own.map(({ id }) => id));
+            expect(result.recorded.revision).toBe(own.at(-1)?.revision);
+            expect(result.recorded.position).toBe(own.at(-1)?.position);
+          }
+        }
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
