@@ -1,37 +1,26 @@
+import { CONFIG, piece } from '@oo/service-host';
 import { z } from 'zod';
 
 const LOOPBACK = ['localhost', '127.0.0.1'];
 
-const issuer = z
-  .url({ protocol: /^http$/ })
-  .refine(
-    (url) => LOOPBACK.includes(new URL(url).hostname) && new URL(url).port !== '',
-    'has to be http://localhost:PORT or http://127.0.0.1:PORT; elsewhere run a real OpenID provider',
-  );
+const isOnLoopback = (text: string): boolean => {
+  const url = URL.parse(text);
+  return url?.protocol === 'http:' && LOOPBACK.includes(url.hostname) && url.port !== '';
+};
 
-const environment = z.object({
-  OO_OIDC_ISSUER: issuer,
-  OO_OIDC_CLIENT_ID: z.string().min(1).default('oo'),
-  OO_OIDC_CLIENT_SECRET: z.string().min(16),
-  OO_PUBLIC_URL: z.url({ protocol: /^https?$/ }),
-  OO_DATA_DIR: z.string().min(1),
-  OO_HEALTH_PORT: z.coerce.number().int().min(1).max(65_535).optional(),
+/** What the identity provider is configured with. */
+export const identityConfig = z.object({
+  OO_OIDC_ISSUER: piece(
+    z.string().refine(isOnLoopback),
+    'http://localhost:PORT or http://127.0.0.1:PORT; elsewhere run a real OpenID provider',
+  ),
+  OO_OIDC_CLIENT_ID: piece(z.string().min(1).default('oo'), 'the name of oO here'),
+  OO_OIDC_CLIENT_SECRET: piece(z.string().min(16), 'at least 16 random characters', 'secret'),
+  OO_PUBLIC_URL: CONFIG.OO_PUBLIC_URL,
+  OO_DATA_DIR: CONFIG.OO_DATA_DIR,
+  OO_HEALTH_PORT: CONFIG.OO_HEALTH_PORT,
+  OO_HOST: piece(
+    z.string().min(1).default('127.0.0.1'),
+    'the address to listen on; a container needs 0.0.0.0',
+  ),
 });
-export type Config = z.infer<typeof environment>;
-
-/** Names of variables whose values are not repeated in an error. */
-const SECRETS = ['OO_OIDC_CLIENT_SECRET'];
-
-/** @throws Error that names each variable that is wrong, what was given and what is allowed. */
-export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
-  const parsed = environment.safeParse(env);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map(({ path, message }) => {
-    const name = path.join('.');
-    const given = env[name];
-    const shown =
-      given === undefined ? 'is not set' : SECRETS.includes(name) ? 'is not right' : `is ${given}`;
-    return `${name} ${shown}: ${message}`;
-  });
-  throw new Error(lines.join('\n'));
-}

@@ -1,14 +1,15 @@
 import type { Server } from 'node:http';
+import { ConfigError, createLog, readConfig } from '@oo/service-host';
 import { Accounts } from './accounts.js';
-import { readConfig } from './config.js';
+import { identityConfig } from './config.js';
 import { durableKeys } from './keys.js';
 import { identityServer } from './server.js';
 
-// Written for one machine: where it listens nobody else can reach it.
-const HOST = '127.0.0.1';
+const EXIT_CONFIG = 78;
+const log = createLog('identity');
 
 try {
-  const config = readConfig(process.env);
+  const config = readConfig(identityConfig);
   const keys = await durableKeys(config.OO_DATA_DIR);
   const accounts = await Accounts.open(config.OO_DATA_DIR);
   const settings = {
@@ -18,23 +19,27 @@ try {
     publicUrl: config.OO_PUBLIC_URL,
   };
   const issuerPort = Number(new URL(settings.issuer).port);
-  const servers = [...new Set([issuerPort, config.OO_HEALTH_PORT ?? issuerPort])].map((port) =>
-    listening(identityServer(settings, keys, accounts), port),
+  // The health has a place on the issuer's port, and on its own where it was given one.
+  const ports = [...new Set([issuerPort, config.OO_HEALTH_PORT ?? issuerPort])];
+  const servers = await Promise.all(
+    ports.map((port) => listening(identityServer(settings, keys, accounts, log), port, config.OO_HOST)),
   );
-  await Promise.all(servers);
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
-    process.once(signal, async () => {
-      for (const server of await Promise.all(servers)) server.close().closeAllConnections();
+    process.once(signal, () => {
+      for (const server of servers) server.close().closeAllConnections();
     });
   }
+  log.info({ ports }, 'ready');
 } catch (error) {
-  console.error(error instanceof Error ? error.message : error);
-  process.exitCode = 1;
+  const isConfig = error instanceof ConfigError;
+  if (isConfig) log.fatal({ problems: error.problems }, 'the configuration is not valid');
+  else log.fatal({ err: error }, 'it could not start');
+  process.exitCode = isConfig ? EXIT_CONFIG : 1;
 }
 
-function listening(server: Server, port: number): Promise<Server> {
+function listening(server: Server, port: number, host: string): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, HOST, () => resolve(server));
+    server.listen(port, host, () => resolve(server));
   });
 }

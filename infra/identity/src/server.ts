@@ -1,25 +1,37 @@
+import { readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createRequire } from 'node:module';
+import { Health, type Log } from '@oo/service-host';
 import { errors, type Provider } from 'oidc-provider';
+import { z } from 'zod';
 import { type Account, type Accounts, accountName, MAX_ACCOUNTS } from './accounts.js';
 import type { Keys } from './keys.js';
 import { openProvider, type ProviderSettings } from './provider.js';
-import { errorPage, signInPage, signInPolicy } from './sign-in-page.js';
+import { errorPage, FONTS, signInPage, signInPolicy } from './sign-in-page.js';
 
 const MAX_FORM_BYTES = 4096;
 
+const require = createRequire(import.meta.url);
+const { version } = z.object({ version: z.string() }).parse(require('../package.json'));
+/** It depends on nothing, so where it runs it is ready. */
+const health = new Health('identity', version);
+
 /** The provider's HTTP server: the issuer's own paths, the sign-in page and the health. */
-export function identityServer(settings: ProviderSettings, keys: Keys, accounts: Accounts): Server {
+export function identityServer(settings: ProviderSettings, keys: Keys, accounts: Accounts, log: Log): Server {
   const provider = openProvider(settings, keys, accounts);
   const answer = provider.callback();
   const origin = new URL(settings.publicUrl).origin;
   return createServer((request, response) => {
     const { pathname } = new URL(request.url ?? '/', settings.issuer);
+    const font = FONTS[pathname];
     if (pathname === '/health/live' || pathname === '/health/ready') {
-      sendJson(response, { status: 'ok' });
+      sendJson(response, health.live());
+    } else if (font !== undefined) {
+      sendFont(response, font);
     } else if (pathname.startsWith('/interaction/')) {
       interaction(provider, accounts, origin, request, response).catch((error: unknown) => {
         const known = error instanceof errors.OIDCProviderError;
-        if (!known) console.error(error);
+        if (!known) log.error({ err: error }, 'a sign-in failed');
         const detail = known
           ? 'This sign-in was begun too long ago. Go back and begin again.'
           : 'The sign-in failed here. Go back and try again; the reason is in the log of the identity service.';
@@ -95,6 +107,11 @@ function sendPage(response: ServerResponse, status: number, html: string, origin
     'x-content-type-options': 'nosniff',
   });
   response.end(html);
+}
+
+function sendFont(response: ServerResponse, file: string): void {
+  response.writeHead(200, { 'content-type': 'font/woff2', 'cache-control': 'public, max-age=86400' });
+  response.end(readFileSync(require.resolve(file)));
 }
 
 function sendJson(response: ServerResponse, body: unknown): void {

@@ -1,15 +1,23 @@
 import { createHash } from 'node:crypto';
 import type { Account } from './accounts.js';
 
+/** The page's own faces, so that it looks like oO. */
+export const FONTS: Readonly<Record<string, string>> = {
+  '/fonts/serif.woff2': '@fontsource-variable/newsreader/files/newsreader-latin-opsz-normal.woff2',
+  '/fonts/sans.woff2': '@fontsource-variable/figtree/files/figtree-latin-wght-normal.woff2',
+};
+
 const STYLE = `
-:root { color-scheme: dark; --ink: #f2efe9; --soft: #9b978f; --line: #2c2a27; }
+@font-face { font-family: Newsreader; src: url(/fonts/serif.woff2); font-weight: 200 800; }
+@font-face { font-family: Figtree; src: url(/fonts/sans.woff2); font-weight: 300 900; }
+:root { color-scheme: dark; --ink: #f2efe9; --soft: #a6a29a; --line: #35322e; }
 * { box-sizing: border-box; }
 body { margin: 0; min-height: 100dvh; display: grid; place-items: center; background: #000; color: var(--ink);
-  font: 400 1rem/1.5 ui-sans-serif, system-ui, -apple-system, 'Segoe UI', Roboto, sans-serif; padding: 2rem; }
+  font: 400 1rem/1.5 Figtree, ui-sans-serif, system-ui, sans-serif; padding: 2rem; }
 main { width: min(22rem, 100%); display: grid; gap: 2.5rem; }
-svg { width: 4.5rem; height: 3rem; display: block; }
-h1 { margin: 0; font: 400 1.9rem/1.2 'Iowan Old Style', 'Palatino Linotype', Palatino, Georgia, serif;
-  letter-spacing: -0.01em; }
+svg { width: 2.75rem; display: block; }
+h1 { margin: 0; font: 300 2.25rem/1.1 Newsreader, Palatino, Georgia, serif;
+  letter-spacing: -0.018em; }
 p { margin: 0.6rem 0 0; color: var(--soft); font-size: 0.9rem; }
 form { display: grid; gap: 0.75rem; }
 button { font: inherit; border-radius: 999px; padding: 0.85rem 1.5rem; border: 1px solid var(--line);
@@ -32,6 +40,7 @@ export function signInPolicy(origins: readonly string[]): string {
   const hash = createHash('sha256').update(STYLE).digest('base64');
   return [
     "default-src 'none'",
+    "font-src 'self'",
     `style-src 'sha256-${hash}'`,
     // Chromium checks the redirects that follow a form against form-action too.
     `form-action 'self' ${origins.join(' ')}`,
@@ -40,8 +49,8 @@ export function signInPolicy(origins: readonly string[]): string {
   ].join('; ');
 }
 
-const MARK = `<svg viewBox="0 0 72 48" fill="none" stroke="currentColor" stroke-width="2.5" aria-hidden="true">
-<circle cx="13" cy="33" r="11"/><circle cx="49" cy="24" r="20.5"/></svg>`;
+const MARK = `<svg viewBox="0 0 74 46" fill="none" stroke="currentColor" stroke-width="2.4" aria-hidden="true">
+<circle cx="13" cy="32" r="11.2"/><circle cx="50" cy="23" r="21.2"/></svg>`;
 
 function page(body: string): string {
   return `<!doctype html>
@@ -55,7 +64,7 @@ function page(body: string): string {
 export function signInPage(accounts: readonly Account[], wrongName?: string): string {
   const buttons = accounts.map(
     ({ subject, name }, index) =>
-      `<button name="subject" value="${escaped(subject)}"${index === 0 ? ' class="first" autofocus' : ''}>` +
+      `<button name="subject" value="${escaped(subject)}"${index === 0 ? ' class="first"' : ''}>` +
       `Continue as ${escaped(name)}</button>`,
   );
   const wrong =
@@ -71,7 +80,7 @@ export function signInPage(accounts: readonly Account[], wrongName?: string): st
 /** Says what went wrong and the way out of it. */
 export function errorPage(detail: string, back: string): string {
   return page(`<header><h1>That did not work.</h1><p>${escaped(detail)}</p></header>
-<form method="get" action="${escaped(back)}"><button class="first" autofocus>Back to oO</button></form>`);
+<form method="get" action="${escaped(back)}"><button class="first">Back to oO</button></form>`);
 }
 
 function escaped(text: string): string {

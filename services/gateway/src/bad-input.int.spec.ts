@@ -56,27 +56,117 @@ const CASES: readonly (readonly [string, Call, number, string, string])[] = [
   ['a body that is no object', { body: [1] }, 400, 'invalid-input', '(body)'],
   ['an unknown type', { body: { ...mood, type: 'Sneezed' } }, 400, 'invalid-input', 'type'],
   ['an event that is no signal', { body: { ...mood, type: 'TipShown' } }, 400, 'invalid-input', 'type'],
-  ['a wrong type of a field', { body: { ...mood, data: { valence: 'good' } } }, 400, 'invalid-input', 'data.valence'],
+  [
+    'a wrong type of a field',
+    { body: { ...mood, data: { valence: 'good' } } },
+    400,
+    'invalid-input',
+    'data.valence',
+  ],
   ['a value out of range', { body: { ...mood, data: { valence: 3 } } }, 400, 'invalid-input', 'data.valence'],
   ['an unknown field', { body: { ...mood, color: 'red' } }, 400, 'invalid-input', 'color'],
-  ['an unknown field of the data', { body: { ...mood, data: { note: 'hi' } } }, 400, 'invalid-input', 'data.note'],
-  ['a reference that is a sentence', { body: { ...mood, type: 'TaskCompleted', data: { ref: 'buy milk' } } }, 400, 'invalid-input', 'data.ref'],
+  [
+    'an unknown field of the data',
+    { body: { ...mood, data: { note: 'hi' } } },
+    400,
+    'invalid-input',
+    'data.note',
+  ],
+  [
+    'a reference that is a sentence',
+    { body: { ...mood, type: 'TaskCompleted', data: { ref: 'buy milk' } } },
+    400,
+    'invalid-input',
+    'data.ref',
+  ],
   ['no key', { body: { ...mood, idempotencyKey: '' } }, 400, 'invalid-input', 'idempotencyKey'],
-  ['a time without an offset', { body: { ...mood, occurredAt: '2026-01-05T08:00:00' } }, 400, 'invalid-input', 'occurredAt'],
-  ['a day that is none', { body: { ...mood, occurredAt: '2026-02-30T08:00:00Z' } }, 400, 'invalid-input', 'occurredAt'],
+  [
+    'a time without an offset',
+    { body: { ...mood, occurredAt: '2026-01-05T08:00:00' } },
+    400,
+    'invalid-input',
+    'occurredAt',
+  ],
+  [
+    'a day that is none',
+    { body: { ...mood, occurredAt: '2026-02-30T08:00:00Z' } },
+    400,
+    'invalid-input',
+    'occurredAt',
+  ],
   ['a future time', { body: { ...mood, occurredAt: future() } }, 422, 'from-the-future', 'occurredAt'],
-  ['a foreign user', { body: { ...mood, userId: 'home_00000000000000000000000000' } }, 403, 'foreign-user', 'userId'],
-  ['a body that is too large', { body: { ...mood, idempotencyKey: 'k'.repeat(70_000) } }, 413, 'too-large', '(body)'],
-  ['text instead of JSON', { raw: 'hello', headers: { 'content-type': 'text/plain' } }, 415, 'unsupported-media-type', 'content-type'],
-  ['a form instead of JSON', { raw: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } }, 415, 'unsupported-media-type', 'content-type'],
-  ['an unknown answer', { path: `/v1/tips/${TIP}/answers`, body: { ...answer, answer: 'maybe' } }, 400, 'invalid-input', 'answer'],
-  ['an answer from the future', { path: `/v1/tips/${TIP}/answers`, body: { ...answer, answeredAt: future() } }, 422, 'from-the-future', 'answeredAt'],
+  [
+    'a foreign user',
+    { body: { ...mood, userId: 'home_00000000000000000000000000' } },
+    403,
+    'foreign-user',
+    'userId',
+  ],
+  [
+    'a body that is too large',
+    { body: { ...mood, idempotencyKey: 'k'.repeat(70_000) } },
+    413,
+    'too-large',
+    '(body)',
+  ],
+  [
+    'text instead of JSON',
+    { raw: 'hello', headers: { 'content-type': 'text/plain' } },
+    415,
+    'unsupported-media-type',
+    'content-type',
+  ],
+  [
+    'a form instead of JSON',
+    { raw: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+    415,
+    'unsupported-media-type',
+    'content-type',
+  ],
+  [
+    'an unknown answer',
+    { path: `/v1/tips/${TIP}/answers`, body: { ...answer, answer: 'maybe' } },
+    400,
+    'invalid-input',
+    'answer',
+  ],
+  [
+    'an answer from the future',
+    { path: `/v1/tips/${TIP}/answers`, body: { ...answer, answeredAt: future() } },
+    422,
+    'from-the-future',
+    'answeredAt',
+  ],
   ['an answer to no tip', { path: '/v1/tips/nothing/answers', body: answer }, 404, 'unknown-tip', 'id'],
-  ['an unknown field of a showing', { path: `/v1/tips/${TIP}/shown`, body: { seen: true } }, 400, 'invalid-input', 'seen'],
+  [
+    'an unknown field of a showing',
+    { path: `/v1/tips/${TIP}/shown`, body: { seen: true } },
+    400,
+    'invalid-input',
+    'seen',
+  ],
   ['an unknown query', { method: 'GET', path: '/v1/timeline?page=2' }, 400, 'invalid-input', 'page'],
-  ['a limit that is no number', { method: 'GET', path: '/v1/timeline?limit=many' }, 400, 'invalid-input', 'limit'],
-  ['a limit that is too large', { method: 'GET', path: '/v1/decisions?limit=100000' }, 400, 'invalid-input', 'limit'],
-  ['a cursor that is none', { method: 'GET', path: '/v1/decisions?before=-1' }, 400, 'invalid-input', 'before'],
+  [
+    'a limit that is no number',
+    { method: 'GET', path: '/v1/timeline?limit=many' },
+    400,
+    'invalid-input',
+    'limit',
+  ],
+  [
+    'a limit that is too large',
+    { method: 'GET', path: '/v1/decisions?limit=100000' },
+    400,
+    'invalid-input',
+    'limit',
+  ],
+  [
+    'a cursor that is none',
+    { method: 'GET', path: '/v1/decisions?before=-1' },
+    400,
+    'invalid-input',
+    'before',
+  ],
   ['a revision that is none', { method: 'GET', path: '/v1/tip?after=x' }, 400, 'invalid-input', 'after'],
   ['why of what is no id', { method: 'GET', path: '/v1/tips/x/why' }, 404, 'unknown-tip', 'id'],
   ['why of an unknown decision', { method: 'GET', path: `/v1/tips/${TIP}/why` }, 404, 'unknown-tip', 'id'],
@@ -85,7 +175,10 @@ const CASES: readonly (readonly [string, Call, number, string, string])[] = [
 describe('bad input', () => {
   it.each(CASES)('%s', async (_name, input, status, kind, field) => {
     const { response, problem } = await call(input);
-    expect({ status: response.status, type: problem.type }).toEqual({ status, type: `urn:oo:problem:${kind}` });
+    expect({ status: response.status, type: problem.type }).toEqual({
+      status,
+      type: `urn:oo:problem:${kind}`,
+    });
     expect(response.headers.get('content-type')).toContain('application/problem+json');
     expect(problem.status).toBe(status);
     expect(problem.errors.map((error) => error.field)).toContain(field);
@@ -101,7 +194,10 @@ describe('bad input', () => {
   ])('%s is not let in', async (_name, authorization) => {
     const response = await fetch(`${gateway.url}/v1/signals`, {
       method: 'POST',
-      headers: { 'content-type': 'application/json', ...(authorization === undefined ? {} : { authorization }) },
+      headers: {
+        'content-type': 'application/json',
+        ...(authorization === undefined ? {} : { authorization }),
+      },
       body: JSON.stringify(mood),
     });
     expect(response.status).toBe(401);
@@ -128,7 +224,10 @@ describe('bad input', () => {
     const { hostname, port } = new URL(gateway.url);
     const status = await new Promise((resolve, reject) => {
       const sent = request({ hostname, port, path: '/v1/tip', headers: { 'x-long': 'x'.repeat(40_000) } });
-      sent.on('response', ({ statusCode }) => resolve(statusCode)).on('error', reject).end();
+      sent
+        .on('response', ({ statusCode }) => resolve(statusCode))
+        .on('error', reject)
+        .end();
     });
     expect(status).toBe(431);
   });

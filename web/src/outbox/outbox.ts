@@ -29,6 +29,8 @@ export interface Flushed {
   readonly revision?: string;
   /** Nobody is signed in any more. */
   readonly signedOut: boolean;
+  /** A letter did not get there at all. */
+  readonly unreachable: boolean;
 }
 
 /**
@@ -44,6 +46,7 @@ export async function flush(
   let revision: string | undefined;
   let removed = 0;
   let fate: Fate | undefined;
+  let unreachable = false;
   for (const letter of letters) {
     // What somebody else left on this device is not theirs to send.
     if (letter.userId === userId) {
@@ -51,7 +54,9 @@ export async function flush(
       try {
         revision = (await post(letter, Math.max(0, now() - letter.at))).revision;
       } catch (error) {
-        fate = fateOf(failureOf(error));
+        const failure = failureOf(error);
+        fate = fateOf(failure);
+        unreachable = failure.kind === 'unreachable';
       }
       if (fate === 'keep' || fate === 'sign-in') break;
     }
@@ -61,6 +66,7 @@ export async function flush(
   return {
     left: letters.length - removed,
     signedOut: fate === 'sign-in',
+    unreachable,
     ...(revision === undefined ? {} : { revision }),
   };
 }

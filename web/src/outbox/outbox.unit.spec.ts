@@ -43,7 +43,7 @@ describe('the outbox', () => {
       ['a', 4_000],
       ['b', 1_000],
     ]);
-    expect(result).toEqual({ left: 0, revision: '2', signedOut: false });
+    expect(result).toEqual({ left: 0, revision: '2', signedOut: false, unreachable: false });
     expect(await store.letters()).toEqual([]);
   });
 
@@ -66,7 +66,7 @@ describe('the outbox', () => {
       if (key === 'b') throw error;
       return { revision: '7' };
     });
-    expect(result).toEqual({ left: 2, revision: '7', signedOut: false });
+    expect(result).toEqual({ left: 2, revision: '7', signedOut: false, unreachable: error === unreachable });
     expect((await store.letters()).map(({ key }) => key)).toEqual(['b', 'c']);
   });
 
@@ -76,7 +76,7 @@ describe('the outbox', () => {
       if (key === 'a') throw refused(409);
       return { revision: '7' };
     });
-    expect(result).toEqual({ left: 0, revision: '7', signedOut: false });
+    expect(result).toEqual({ left: 0, revision: '7', signedOut: false, unreachable: false });
   });
 
   it('keeps everything when the session has ended, and says so', async () => {
@@ -84,7 +84,7 @@ describe('the outbox', () => {
     const result = await send(store, async () => {
       throw refused(401);
     });
-    expect(result).toEqual({ left: 2, signedOut: true });
+    expect(result).toEqual({ left: 2, signedOut: true, unreachable: false });
   });
 
   it('does not send what somebody else left on this device', async () => {

@@ -81,9 +81,11 @@ const AWAY: Trouble = {
 
 /** A small line below: what is not as it should be, without being in the way. */
 export function noteOf({ person, reachable, waiting }: PageState): string | undefined {
-  if (person.kind !== 'member' || reachable) return undefined;
-  if (waiting === 0) return 'Offline';
-  return 'Offline. Your answer is kept, and sent when the network is back.';
+  if (person.kind !== 'member') return undefined;
+  if (!reachable && waiting > 0) return 'Offline. Your answer is kept, and sent when the network is back.';
+  if (!reachable) return 'Offline';
+  // Letters wait only after a try that failed.
+  return waiting > 0 ? 'Your answer is kept here, and tried again.' : undefined;
 }
 
 /** A newer state of the person's tips, unless what is known is newer: streams may overlap for a moment. */

@@ -73,6 +73,7 @@ describe('the note below', () => {
   });
 
   it('tells that an answer waits', () => {
-    expect(noteOf({ ...member, reachable: false, waiting: 1 })).toMatch(/kept/);
+    expect(noteOf({ ...member, reachable: false, waiting: 1 })).toMatch(/Offline.*kept/);
+    expect(noteOf({ ...member, waiting: 1 })).toMatch(/kept.*again/);
   });
 });

@@ -41,8 +41,8 @@ export class Page {
 
   /** Shows what this device remembers at once, then what the gateway says. */
   async start(): Promise<void> {
-    addEventListener('online', () => this.#connect());
-    addEventListener('offline', () => this.#set({ reachable: false }));
+    // What the browser thinks of the network is a hint: a gateway on this machine is there without one.
+    for (const change of ['online', 'offline']) addEventListener(change, () => this.#connect());
     document.addEventListener('visibilitychange', () => this.#onVisibility());
     addEventListener('pagehide', () => this.#tell('closed'));
     const [remembered, letters] = await Promise.all([
@@ -234,9 +234,9 @@ export class Page {
           now: Date.now,
           failureOf,
         });
-      const { left, revision, signedOut } = await withLock('oo-outbox', send);
+      const { left, revision, signedOut, unreachable } = await withLock('oo-outbox', send);
       this.#answeredAt = revision ?? this.#answeredAt;
-      this.#set({ waiting: left });
+      this.#set({ waiting: left, ...(unreachable ? { reachable: false } : {}) });
       if (signedOut || left > 0) this.#connectLater();
     })();
     this.#flushing = mine;

@@ -2,7 +2,7 @@ import { useEffect, useSyncExternalStore } from 'react';
 import type { Page } from '../page/page.js';
 import { noteOf, type PageState, viewOf } from '../page/page-state.js';
 import { Begin } from './Begin.js';
-import { Quiet } from './Quiet.js';
+import { Loading, Quiet } from './Quiet.js';
 import { Shell, TroubleView } from './Shell.js';
 import { SignedOut } from './SignedOut.js';
 import { Tip } from './Tip.js';
@@ -17,11 +17,12 @@ export function PageView({ page }: { page: Page }) {
   return (
     <Shell
       bare={view.kind === 'quiet' || view.kind === 'loading'}
-      footer={<Footer state={state} page={page} />}
+      account={<Account state={state} page={page} />}
+      note={noteOf(state)}
     >
       {/* What comes by itself is read aloud when the reader has finished. */}
       <div className="one" aria-live="polite" aria-busy={view.kind === 'loading'}>
-        {view.kind === 'loading' && <p className="unseen">oO is waking up.</p>}
+        {view.kind === 'loading' && <Loading />}
         {view.kind === 'trouble' && <TroubleView trouble={view.trouble} onRetry={page.retry} />}
         {view.kind === 'signed-out' && (
           <SignedOut failed={hasFailed} busy={state.busy} onSignIn={page.signIn} />
@@ -43,27 +44,21 @@ export function PageView({ page }: { page: Page }) {
   );
 }
 
-function Footer({ state, page }: { state: PageState; page: Page }) {
-  const note = noteOf(state);
-  const { person } = state;
+function Account({ state: { person, busy, reachable }, page }: { state: PageState; page: Page }) {
+  if (person.kind !== 'member' && person.kind !== 'newcomer') return null;
   return (
-    <>
-      <p role="status">{note !== undefined && <span data-testid="offline">{note}</span>}</p>
-      {(person.kind === 'member' || person.kind === 'newcomer') && (
-        <p className="account">
-          <span>{person.name}</span>
-          <button
-            type="button"
-            className="quiet-button"
-            data-testid="sign-out"
-            disabled={state.busy || !state.reachable}
-            onClick={page.signOut}
-          >
-            Sign out
-          </button>
-        </p>
-      )}
-    </>
+    <p className="account">
+      <span>{person.name}</span>
+      <button
+        type="button"
+        className="quiet-button"
+        data-testid="sign-out"
+        disabled={busy || !reachable}
+        onClick={page.signOut}
+      >
+        Sign out
+      </button>
+    </p>
   );
 }
 

@@ -9,3 +9,13 @@ export function Quiet() {
     </section>
   );
 }
+
+/** The sign alone, and only where waiting takes a while. */
+export function Loading() {
+  return (
+    <section className="quiet late">
+      <Mark size="large" breathing />
+      <p className="unseen">oO is waking up.</p>
+    </section>
+  );
+}

@@ -2,21 +2,26 @@ import type { ReactNode } from 'react';
 import type { Trouble } from '../page/page-state.js';
 import { Mark } from './Mark.js';
 
-/** The black page: the sign above, one thing in the middle, a quiet line below. */
+/** The black page: the sign and the account above, one thing in the middle, a quiet line below. */
 export function Shell({
   children,
-  footer,
+  account,
+  note,
   bare = false,
 }: {
   children: ReactNode;
-  footer?: ReactNode;
+  account?: ReactNode;
+  note?: string | undefined;
   bare?: boolean;
 }) {
   return (
     <div className="shell">
-      <header>{!bare && <Mark size="small" />}</header>
+      <header>
+        {!bare && <Mark size="small" />}
+        {account}
+      </header>
       <main>{children}</main>
-      <footer>{footer}</footer>
+      <footer role="status">{note !== undefined && <p data-testid="offline">{note}</p>}</footer>
     </div>
   );
 }

@@ -7,6 +7,7 @@ import { createToken, ensurePerson, openVault, type Vault } from '@oo/auth';
 import { tenantId, type UserId } from '@oo/contracts';
 import { connectNats, EventStore, readModels } from '@oo/event-sourcing';
 import { Accounts, durableKeys, identityServer } from '@oo/identity';
+import { createLog } from '@oo/service-host';
 import { startBackbone, startDatabase } from '@oo/service-host/testing';
 import { startGateway } from '../gateway.js';
 import { TestWorld } from './test-world.js';
@@ -43,6 +44,7 @@ export async function startTestGateway(
       { issuer, publicUrl: url, ...client },
       await durableKeys(join(folder, 'identity')),
       await Accounts.open(join(folder, 'identity')),
+      createLog('identity', 'silent'),
     ),
     identityPort,
   );
@@ -100,7 +102,9 @@ function freePort(): Promise<number> {
     probe.listen(0, '127.0.0.1', () => {
       const address = probe.address();
       probe.close(() =>
-        typeof address === 'object' && address !== null ? resolve(address.port) : reject(new Error('no port')),
+        typeof address === 'object' && address !== null
+          ? resolve(address.port)
+          : reject(new Error('no port')),
       );
     });
   });

@@ -9,6 +9,7 @@ import {
   type Instant,
   isCommandId,
   PERSON_CATEGORIES,
+  type PersonCategory,
   type Problem,
   QUERIES,
   streamOf,
@@ -37,7 +38,12 @@ export interface Sent {
 }
 
 const commandBody = z.looseObject({
-  context: z.object({ commandId: z.string(), userId: z.string(), occurredAt: z.string(), receivedAt: z.string() }),
+  context: z.object({
+    commandId: z.string(),
+    userId: z.string(),
+    occurredAt: z.string(),
+    receivedAt: z.string(),
+  }),
   tipId: z.string().default(''),
   answer: z.string().default(''),
 });
@@ -64,7 +70,8 @@ export class TestWorld {
 
   static async start(nats: NatsConnection, store: EventStore, sql: ReadModels): Promise<TestWorld> {
     const world = new TestWorld(nats, store, sql);
-    for (const projection of Object.values(PROJECTIONS)) await new PostgresReadModel(sql, projection).prepare();
+    for (const projection of Object.values(PROJECTIONS))
+      await new PostgresReadModel(sql, projection).prepare();
     nats.subscribe('oo.cmd.>', {
       callback: (error, message) => {
         if (error !== null) throw error;
@@ -85,9 +92,15 @@ export class TestWorld {
   }
 
   /** Events of a person, as if they had been decided and relayed. */
-  async record(user: UserId, events: readonly DomainEvent[], context: Partial<RecordContext> = {}): Promise<Appended> {
+  async record(
+    user: UserId,
+    events: readonly DomainEvent[],
+    context: Partial<RecordContext> = {},
+  ): Promise<Appended> {
     const [first] = events;
-    const category = PERSON_CATEGORIES.find((name) => first !== undefined && name === EVENTS[first.type].category);
+    const category = PERSON_CATEGORIES.find(
+      (name) => first !== undefined && name === EVENTS[first.type].category,
+    );
     if (category === undefined) throw new Error('nothing of a person to record');
     const stream = streamOf(category, user);
     const [newest] = await this.store.readLast(stream, 1);
@@ -111,7 +124,10 @@ export class TestWorld {
       })),
     );
     await this.#project(stream, (newest?.revision ?? EMPTY) + 1n);
-    this.nats.publish(changedSubject('current-tip', user), JSON.stringify({ revision: String(appended.revision) }));
+    this.nats.publish(
+      changedSubject('current-tip', user),
+      JSON.stringify({ revision: String(appended.revision) }),
+    );
     return appended;
   }
 
@@ -122,6 +138,11 @@ export class TestWorld {
       { type: 'TipProposed', data: { decision: decisionRecord({ decisionId, choice: ref, ...more }) } },
     ]);
     return decisionId;
+  }
+
+  /** The types of what is recorded of a person. */
+  async types(user: UserId, category: PersonCategory): Promise<string[]> {
+    return (await this.store.readForward(streamOf(category, user), 0n, 1000)).map(({ type }) => type);
   }
 
   /** What was sent to a command's handler. */
@@ -142,7 +163,12 @@ export class TestWorld {
       const at = body.context.occurredAt as Instant;
       const { revision, position } = await this.record(userId(user), events, { commandId, at });
       const stream = streamOf(categoryOf(events), userId(user));
-      const recorded = { stream, revision: String(revision), position: String(position), eventIds: [randomUUID()] };
+      const recorded = {
+        stream,
+        revision: String(revision),
+        position: String(position),
+        eventIds: [randomUUID()],
+      };
       this.#replies.set(commandId, { recorded: { ...recorded, duplicate: true } });
       return { recorded };
     });
@@ -158,7 +184,6 @@ export class TestWorld {
       await new PostgresReadModel(this.sql, projection).transaction((transaction) =>
         foldBatch({ projection, partitions: ALL_PARTITIONS, history: this.store }, transaction, {
           events,
-          source: 'store',
           before: last.position - 1n,
           through: last.position,
         }),
@@ -174,7 +199,9 @@ interface RecordContext {
 
 function categoryOf(events: readonly DomainEvent[]) {
   const [first] = events;
-  const category = PERSON_CATEGORIES.find((name) => first !== undefined && name === EVENTS[first.type].category);
+  const category = PERSON_CATEGORIES.find(
+    (name) => first !== undefined && name === EVENTS[first.type].category,
+  );
   if (category === undefined) throw new Error('not a stream of a person');
   return category;
 }
@@ -187,12 +214,18 @@ function eventsOf(name: string, { tipId, answer, context }: CommandBody): Domain
     case 'RegisterUser':
       return [{ type: 'UserRegistered', data: { utcOffsetMinutes: 0 } }];
     case 'GrantConsent':
-      return [{ type: 'ConsentGranted', data: { scope: 'CONSENT_SCOPE_TIPS', termsVersion: 'tips-1' } } as DomainEvent];
+      return [
+        {
+          type: 'ConsentGranted',
+          data: { scope: 'CONSENT_SCOPE_TIPS', termsVersion: 'tips-1' },
+        } as DomainEvent,
+      ];
     case 'ShowTip':
       return [{ type: 'TipShown', data: { tipId, deviceId: '' } }];
     case 'AnswerTip':
       if (answer === 'ANSWER_DONE') return [{ type: 'TipCompleted', data: { tipId } }];
-      if (answer === 'ANSWER_LATER') return [{ type: 'TipSnoozed', data: { tipId, until: context.receivedAt } }];
+      if (answer === 'ANSWER_LATER')
+        return [{ type: 'TipSnoozed', data: { tipId, until: context.receivedAt } }];
       return [{ type: 'TipDismissed', data: { tipId } }];
     default:
       throw new Error(`nobody takes ${name}`);
@@ -227,4 +260,3 @@ export function decisionRecord(given: Partial<DecisionRecord>): DecisionRecord {
     choice,
   };
 }
-

@@ -1,0 +1,315 @@
+import { mkdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import { problem, type UserId } from '@oo/contracts';
+import { startTestGateway, type TestGateway } from '@oo/gateway/testing';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+
+const DIST = fileURLToPath(new URL('../dist', import.meta.url));
+const PHONE: BrowserContextOptions = {
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  isMobile: true,
+  hasTouch: true,
+};
+const DESKTOP: BrowserContextOptions = { viewport: { width: 1280, height: 800 } };
+/** Where pictures go, when somebody wants to look at them. */
+const PICTURES = process.env.OO_PICTURES;
+
+let gateway: TestGateway;
+let browser: Browser;
+let context: BrowserContext;
+let page: Page;
+let faults: string[];
+let newcomers = 0;
+
+beforeAll(async () => {
+  [gateway, browser] = await Promise.all([
+    startTestGateway(DIST),
+    chromium.launch({
+      executablePath: process.env.OO_CHROMIUM ?? '/usr/bin/chromium',
+      args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
+    }),
+  ]);
+}, 120_000);
+afterAll(async () => {
+  await browser?.close();
+  await gateway?.close();
+});
+
+beforeEach(() => {
+  faults = [];
+  gateway.world.refusal = undefined;
+  gateway.world.texts = new Map([
+    ['demo:task:1', { title: 'Call the dentist about Thursday', body: 'They open at eight.' }],
+    ['demo:task:2', { title: 'Water the plants' }],
+  ]);
+});
+afterEach(() => context?.close());
+
+async function open(options: BrowserContextOptions = DESKTOP): Promise<void> {
+  context = await browser.newContext(options);
+  page = await context.newPage();
+  page.on('pageerror', (error) => faults.push(error.message));
+  page.on('console', (message) => {
+    if (message.type() === 'error') faults.push(message.text());
+  });
+}
+
+const seen = (name: string) => page.getByTestId(name);
+async function picture(name: string): Promise<void> {
+  if (PICTURES === undefined) return;
+  mkdirSync(PICTURES, { recursive: true });
+  await page.waitForTimeout(1_600);
+  await page.screenshot({ path: `${PICTURES}/${name}.png` });
+}
+
+/** Signs in as somebody new, and begins. */
+async function begin(): Promise<UserId> {
+  await page.goto(gateway.url);
+  await seen('sign-in').click();
+  const name = `Ada ${++newcomers}`;
+  await page.getByLabel('Or as somebody else').fill(name);
+  await page.getByRole('button', { name: 'Go' }).click();
+  await seen('begin').click();
+  await seen('no-tip').waitFor();
+  const sent = gateway.world.commands('GrantConsent').at(-1)?.body as { context: { userId: UserId } };
+  return sent.context.userId;
+}
+
+async function eventually(what: string, check: () => boolean): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !check(); ) {
+    if (Date.now() > deadline) throw new Error(`it never came true that ${what}`);
+    await new Promise((resolve) => setTimeout(resolve, 25));
+  }
+}
+const commandOf = (body: Readonly<Record<string, unknown>> | undefined) =>
+  (body?.context as { commandId: string }).commandId;
+const ofUser = (name: string, user: string) =>
+  gateway.world.commands(name).filter(({ body }) => (body.context as { userId: string }).userId === user);
+
+describe.each([
+  ['desktop', DESKTOP],
+  ['phone', PHONE],
+])('the page on a %s', (size, options) => {
+  it('is signed in to, shows a tip as it comes, says why, and takes the answer', async () => {
+    await open(options);
+    await page.goto(gateway.url);
+    await seen('sign-in').waitFor();
+    await picture(`${size}-1-signed-out`);
+    await seen('sign-in').click();
+    await page.getByRole('button', { name: 'Continue as Demo' }).waitFor();
+    await picture(`${size}-2-identity`);
+    const name = `${size} Person`;
+    await page.getByLabel('Or as somebody else').fill(name);
+    await page.getByRole('button', { name: 'Go' }).click();
+    await seen('begin').waitFor();
+    await picture(`${size}-3-begin`);
+    await seen('begin').click();
+    await seen('no-tip').waitFor();
+    await picture(`${size}-4-quiet`);
+    const user = (gateway.world.commands('GrantConsent').at(-1)?.body.context as { userId: UserId }).userId;
+    expect(ofUser('RegisterUser', user)).toHaveLength(1);
+    await eventually('the opening is told', () => ofUser('RecordSignal', user).length === 1);
+    expect(ofUser('RecordSignal', user)[0]?.body).toMatchObject({
+      contextObserved: { kind: 'CONTEXT_KIND_PAGE_OPENED' },
+    });
+
+    const tipId = await gateway.world.propose(user, 'demo:task:1', {
+      momentReasons: [
+        { code: 'moment.free', contribution: 0.8 },
+        { code: 'moment.mood', contribution: 0.3 },
+      ],
+      tipReasons: [
+        { code: 'tip.due', contribution: 1.2 },
+        { code: 'tip.effort', contribution: -0.4 },
+      ],
+    });
+    await seen('tip').waitFor();
+    expect(await seen('tip-title').textContent()).toBe('Call the dentist about Thursday');
+    await picture(`${size}-5-tip`);
+    await eventually('the showing is told', () => ofUser('ShowTip', user).length === 1);
+
+    await seen('why').click();
+    await seen('why-panel').waitFor();
+    await page.getByText('Why this', { exact: true }).waitFor();
+    await picture(`${size}-6-why`);
+    await page.keyboard.press('Escape');
+    await seen('why-panel').waitFor({ state: 'detached' });
+
+    await seen('answer-later').click();
+    await seen('tip').waitFor({ state: 'detached' });
+    await eventually('the answer arrives', () => ofUser('AnswerTip', user).length === 1);
+    expect(ofUser('AnswerTip', user)[0]?.body).toMatchObject({ tipId, answer: 'ANSWER_LATER' });
+    await picture(`${size}-7-answered`);
+    expect(faults).toEqual([]);
+  }, 60_000);
+});
+
+describe('the page without a network', () => {
+  it('keeps the tip over a reload and the answer until the network is back, and sends it once with its own time', async () => {
+    await open(PHONE);
+    const user = await begin();
+    await gateway.world.propose(user, 'demo:task:1');
+    await seen('tip').waitFor();
+    await eventually('the showing is told', () => ofUser('ShowTip', user).length === 1);
+    await page.evaluate(() => navigator.serviceWorker.ready.then(() => true));
+
+    await context.setOffline(true);
+    await seen('offline').waitFor();
+    await page.reload();
+    await seen('tip').waitFor();
+    expect(await seen('tip-title').textContent()).toBe('Call the dentist about Thursday');
+    await seen('offline').waitFor();
+    await picture('phone-8-offline');
+    const answeredAt = Date.now();
+    await seen('answer-done').click();
+    await seen('tip').waitFor({ state: 'detached' });
+    await page.getByText('Your answer is kept').waitFor();
+    await picture('phone-9-offline-answered');
+    await page.reload();
+    await seen('no-tip').waitFor();
+    expect(ofUser('AnswerTip', user)).toEqual([]);
+
+    await page.waitForTimeout(2_000);
+    const backAt = Date.now();
+    await context.setOffline(false);
+    await eventually('the answer arrives', () => ofUser('AnswerTip', user).length > 0);
+    await seen('offline').waitFor({ state: 'detached' });
+    await page.reload();
+    await seen('no-tip').waitFor();
+    // The reload may have come between the sending and its answer; then it was sent again, as the same command.
+    const [answer, ...more] = ofUser('AnswerTip', user);
+    expect(new Set([answer, ...more].map((sent) => commandOf(sent?.body)))).toHaveProperty('size', 1);
+    expect((await gateway.world.types(user, 'tips')).filter((type) => type === 'TipCompleted')).toHaveLength(
+      1,
+    );
+    const { occurredAt } = answer?.body.context as { occurredAt: string };
+    expect(Date.parse(occurredAt)).toBeGreaterThanOrEqual(answeredAt);
+    expect(Date.parse(occurredAt)).toBeLessThan(backAt);
+  }, 60_000);
+
+  it('follows again when the gateway was away, and shows what came in the meantime', async () => {
+    await open();
+    const user = await begin();
+    await gateway.stop();
+    await seen('offline').waitFor();
+    await gateway.world.propose(user, 'demo:task:2');
+    await gateway.start();
+    await seen('tip').waitFor({ timeout: 20_000 });
+    expect(await seen('tip-title').textContent()).toBe('Water the plants');
+    await seen('offline').waitFor({ state: 'detached' });
+  }, 60_000);
+});
+
+describe('the page', () => {
+  it('is used by keyboard alone', async () => {
+    await open();
+    const user = await begin();
+    await gateway.world.propose(user, 'demo:task:1');
+    await seen('tip').waitFor();
+    await page.keyboard.press('?');
+    await seen('why-panel').waitFor();
+    await page.keyboard.press('d');
+    await page.keyboard.press('Escape');
+    await seen('why-panel').waitFor({ state: 'detached' });
+    await seen('tip').waitFor();
+    await page.keyboard.press('n');
+    await seen('tip').waitFor({ state: 'detached' });
+    await eventually('the answer arrives', () => ofUser('AnswerTip', user).length === 1);
+    expect(ofUser('AnswerTip', user)[0]?.body).toMatchObject({ answer: 'ANSWER_NO' });
+    expect(ofUser('ShowTip', user)).toHaveLength(1);
+  }, 60_000);
+
+  it('shows a tip whose words cannot be reached, and the words as soon as they can', async () => {
+    await open();
+    const user = await begin();
+    const { texts } = gateway.world;
+    gateway.world.texts = undefined;
+    await gateway.world.propose(user, 'demo:task:2');
+    await page.getByText('cannot be reached').waitFor();
+    await picture('desktop-8-unreachable');
+    gateway.world.texts = texts;
+    await page.getByText('Water the plants').waitFor({ timeout: 15_000 });
+  }, 60_000);
+
+  it('lets a tip go that was answered elsewhere', async () => {
+    await open();
+    const user = await begin();
+    const tipId = await gateway.world.propose(user, 'oo:advice:stretch');
+    await seen('tip').waitFor();
+    expect(await seen('tip-title').textContent()).toBe('Stand up and stretch');
+    await picture('desktop-9-advice');
+    await gateway.world.record(user, [{ type: 'TipCompleted', data: { tipId } }]);
+    await seen('no-tip').waitFor();
+  }, 60_000);
+
+  it('drops an answer that is refused, and goes on', async () => {
+    await open();
+    const user = await begin();
+    await gateway.world.propose(user, 'demo:task:2');
+    await seen('tip').waitFor();
+    gateway.world.refusal = problem('already-answered', 'It was answered on another device.');
+    await seen('answer-done').click();
+    await eventually('the answer is tried', () => ofUser('AnswerTip', user).length === 1);
+    gateway.world.refusal = undefined;
+    await page.reload();
+    await seen('tip').waitFor();
+    await page.waitForTimeout(1_500);
+    expect(ofUser('AnswerTip', user)).toHaveLength(1);
+  }, 60_000);
+
+  it('forgets on this device who has signed out', async () => {
+    await open();
+    const user = await begin();
+    await gateway.world.propose(user, 'demo:task:1');
+    await seen('tip').waitFor();
+    await seen('sign-out').click();
+    await seen('sign-in').waitFor();
+    await eventually('the closing is told', () =>
+      ofUser('RecordSignal', user).some(({ body }) =>
+        JSON.stringify(body).includes('CONTEXT_KIND_PAGE_CLOSED'),
+      ),
+    );
+    await page.reload();
+    await seen('sign-in').waitFor();
+    const stored = await page.evaluate(async () => {
+      const database = await new Promise<IDBDatabase>((resolve, reject) => {
+        const request = indexedDB.open('oo');
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+      });
+      const all = (name: string) =>
+        new Promise<unknown[]>((resolve) => {
+          const request = database.transaction(name).objectStore(name).getAll();
+          request.onsuccess = () => resolve(request.result);
+        });
+      return [...(await all('person')), ...(await all('letters'))];
+    });
+    expect(stored).toEqual([]);
+    expect((await context.cookies()).map(({ name }) => name)).not.toContain('oo.session_token');
+  }, 60_000);
+
+  it('can be installed, and its policy allows nothing but itself', async () => {
+    await open();
+    const answer = await page.goto(gateway.url);
+    const headers = answer?.headers() ?? {};
+    expect(headers['content-security-policy']).toContain("default-src 'none'");
+    expect(headers['content-security-policy']).toContain("frame-ancestors 'none'");
+    expect(headers['x-content-type-options']).toBe('nosniff');
+    const manifest = await (await fetch(`${gateway.url}/manifest.webmanifest`)).json();
+    expect(manifest).toMatchObject({ name: 'oO', display: 'standalone', start_url: '/' });
+    for (const { src, type } of manifest.icons) {
+      const icon = await fetch(gateway.url + src);
+      expect([icon.status, icon.headers.get('content-type')]).toEqual([200, type]);
+    }
+    await seen('sign-in').waitFor();
+    expect(faults).toEqual([]);
+  }, 60_000);
+});
