@@ -69,7 +69,7 @@ export const QUERIES = {
   historyHead: 'oo.qry.history.head',
   candidates: 'oo.qry.integrations.candidates',
   text: 'oo.qry.integrations.text',
-  /** `{afterPosition, timeoutMs}` → `{position, settled}`: answered once the worker has handled everything up to there. */
+  /** `{position, timeoutMs}` → `{position, settled}`: answered once the worker has handled everything up to there and rests. */
   progress: (worker: string) => `oo.qry.progress.${worker}`,
   recommend: 'oo.qry.recommender.recommend',
 } as const;
