@@ -1,3 +1,4 @@
+export { freePort } from '@oo/embedded';
 export * from './backbone.js';
 export * from './database.js';
 export * from './event-store-server.js';
