@@ -42,8 +42,8 @@ def mean_weight_is_off(log: Log) -> str | None:
     where = f" ({unseen:.0%} of it is on arms that were never played: {listed(never)})" if unseen > 0 else ""
     return (
         f"importance weights have mean {mean:.3g} where 1 is due: the log has no support for "
-        f"{1 - mean:.0%} of what the evaluated policy does{where}, or `pscore` is too high; collect with a logger that plays "
-        "those arms, or check its probabilities"
+        f"{1 - mean:.0%} of what the evaluated policy does{where}, or `pscore` is too high; collect with a "
+        "logger that plays those arms, or check its probabilities"
     )
 
 
@@ -53,8 +53,8 @@ def too_few_rows(log: Log) -> str | None:
         return None
     return (
         f"effective sample size is {effective:.1f} of {log.rows} rows (at least "
-        f"{LEAST_EFFECTIVE_ROWS:.0f} are needed): the answer would hang on a handful of rows; collect more, or evaluate a policy closer to "
-        "the logger's"
+        f"{LEAST_EFFECTIVE_ROWS:.0f} are needed): the answer would hang on a handful of rows; collect more, "
+        "or evaluate a policy closer to the logger's"
     )
 
 

@@ -1,0 +1,295 @@
+"""What is believed of how one person takes to being spoken to, and how they tire of it.
+
+Two quantities describe the person's state at a moment, both from 0 to 1: habituation h (what is said often is
+heard less) and disengagement d (at some limit the person leaves). `appeal` p is how fit the context looks. An
+action is 0, waiting, or 1.., a kind of message. After it the person reacts: welcomes it, or resents it, which
+is seen by d rising. The model says, for each action,
+
+    reaction   P(resented | p) = (1 − p) u₀ + p u₁
+    reward     r = φᵀw of the reaction, φ = (1 − h, h, p − ½, d)
+    habit      h' = h + a₀ + a₁ h
+    disengaged d' = d + b₀ + b₁ d of the reaction; the person leaves where d' reaches the limit
+
+and all of w, a, b, u and the limit have posteriors. Kinds of messages resemble each other more than they
+resemble waiting: what all of them show together is the centre of each one's prior (`tie`).
+"""
+
+from dataclasses import dataclass, field
+from math import sqrt
+from typing import Final
+
+import numpy as np
+
+from ml.learning.normals import normals, uniforms
+from ml.learning.regression import Gaussian, Moments, Posterior, times
+from ml.recommender.arithmetic import Matrix, Vector, dot
+
+WAIT: Final = 0
+RESENTED_RISE: Final = 0.02
+"""A rise of d by more than this is a reaction, less is noise."""
+CENSORED: Final = 0.999
+"""At the ends of their scale h and d say nothing about their slope."""
+MOST_SURPRISE: Final = 3.0
+"""A reward after waiting is not taken as more than this many of the usual reward."""
+LEAST_VARIANCE: Final = 0.05
+"""Of a reaction: one that was sure to come says no more than one of this variance."""
+REACTION_NOISE: Final = 0.3
+"""How much less than its face a reaction weighs; below 1, since its variance is known."""
+HABIT_NOISE: Final = 1e-5
+DISENGAGED_NOISE: Final = 2e-5
+
+
+@dataclass(frozen=True)
+class Moment:
+    """Where a person stands: appeal, habituation and disengagement (0 to 1), and how many moments before."""
+
+    appeal: float
+    habituation: float
+    disengagement: float
+    step: int
+
+
+@dataclass(frozen=True)
+class Episode:
+    """What followed an action at a moment. `left` says that the person is gone, `over` that the day is."""
+
+    moment: Moment
+    action: int
+    reward: float
+    then: Moment
+    left: bool
+    over: bool
+
+
+@dataclass(frozen=True)
+class PersonPrior:
+    """Before anything is seen. Each list is by action; pairs are by reaction (welcomed, resented).
+
+    With `tie` (standard deviations of a message's habit and disengagement weights about what messages share)
+    the messages' own entries are equal and stand for the shared part; without, each is its own. `unit` None
+    measures rewards in the person's own usual reward.
+    """
+
+    version: str
+    reward: tuple[tuple[Gaussian, Gaussian], ...]
+    habit: tuple[Gaussian, ...]
+    disengaged: tuple[tuple[Gaussian, Gaussian], ...]
+    reaction: tuple[Gaussian, ...]
+    tie: float | None
+    unit: float | None
+    noise: tuple[float, float]
+    """Of rewards, in units squared: variance, and how many rows that is worth."""
+    limits: tuple[tuple[float, float], ...]
+    """Between which values of d people left."""
+    appeals: tuple[float, ...]
+
+
+def cold_prior(actions: int) -> PersonPrior:
+    """Knows that speaking may please, dulls with habit, and may annoy; nothing of how much."""
+    one_d = (Gaussian.independent((0.0, -0.1), (0.03, 0.1)), Gaussian.independent((0.3, 0.0), (0.15, 0.2)))
+    waiting_d = (
+        Gaussian.independent((0.0, 0.0), (0.02, 0.05)),
+        Gaussian.independent((0.02, 0.0), (0.02, 0.05)),
+    )
+    welcomed = Gaussian.independent((0.5, 0.0, 0.0, 0.0), (1.0, 0.3, 0.15, 0.15))
+    resented = Gaussian.independent((0.0, 0.0, 0.0, 0.0), (1.0, 0.3, 0.15, 0.15))
+    waited = Gaussian.independent((0.0, 0.0, 0.0, 0.0), (0.3, 0.09, 0.045, 0.045))
+    messages = actions - 1
+    return PersonPrior(
+        version="cold",
+        reward=((waited, waited), *((welcomed, resented) for _ in range(messages))),
+        habit=(
+            Gaussian.independent((0.0, -0.1), (0.05, 0.2)),
+            *(Gaussian.independent((0.05, -0.05), (0.1, 0.1)) for _ in range(messages)),
+        ),
+        disengaged=(waiting_d, *(one_d for _ in range(messages))),
+        reaction=(
+            Gaussian.independent((0.03, 0.03), (0.1, 0.1)),
+            *(Gaussian.independent((0.2, 0.2), (0.35, 0.35)) for _ in range(messages)),
+        ),
+        tie=0.03,
+        unit=None,
+        noise=(0.04, 4.0),
+        limits=((0.1, 1.0),),
+        appeals=(0.05, 0.2, 0.5, 0.8, 0.95),
+    )
+
+
+@dataclass(frozen=True)
+class Worlds:
+    """Draws from the posterior, k of them; each could be the person. Shapes begin with (k, actions)."""
+
+    reward: Matrix
+    """(k, actions, 2, 4)"""
+    habit: Matrix
+    """(k, actions, 2)"""
+    disengaged: Matrix
+    """(k, actions, 2, 2), by reaction"""
+    resented: Matrix
+    """(k, actions, 2): u₀ and u₁"""
+    limit: Vector
+    """(k,)"""
+
+
+def reward_features(moment: Moment) -> Vector:
+    h = moment.habituation
+    return np.array([1.0 - h, h, moment.appeal - 0.5, moment.disengagement])
+
+
+@dataclass
+class PersonModel:
+    """The posterior, folded from episodes one after another."""
+
+    prior: PersonPrior
+    seen: int = 0
+    appeals: list[float] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.actions = len(self.prior.habit)
+        each = range(self.actions)
+        self.reward = [(Moments(4), Moments(4)) for _ in each]
+        self.habit = [Moments(2) for _ in each]
+        self.disengaged = [(Moments(2), Moments(2)) for _ in each]
+        self.reaction = [Moments(2) for _ in each]
+        self.stayed = 0.0
+        self.left = 1.0
+        self._usual = 0.0
+        self._spoken = 0
+
+    def learn(self, episode: Episode) -> bool:
+        """Returns whether it was resented, so that a plan can be made anew."""
+        before, after, action = episode.moment, episode.then, episode.action
+        resented = after.disengagement - before.disengagement > RESENTED_RISE
+        if not (episode.left or episode.over):
+            self._learn_reward(before, action, resented, episode.reward)
+        if after.habituation < CENSORED:
+            rise = after.habituation - before.habituation
+            self.habit[action].add(np.array([1.0, before.habituation]), rise)
+        if after.disengagement < CENSORED:
+            rise = after.disengagement - before.disengagement
+            self.disengaged[action][resented].add(np.array([1.0, before.disengagement]), rise)
+        self._learn_reaction(action, before.appeal, resented)
+        if episode.left:
+            self.left = min(self.left, after.disengagement)
+        elif not episode.over:
+            self.stayed = max(self.stayed, after.disengagement)
+        self.appeals.append(after.appeal)
+        self.seen += 1
+        return resented
+
+    def _learn_reward(self, before: Moment, action: int, resented: bool, reward: float) -> None:
+        if action == WAIT:
+            usual = MOST_SURPRISE * sqrt(self.usual_square)
+            reward = min(reward, usual) if self._spoken > 0 or self.prior.unit is not None else reward
+        else:
+            self._usual += reward * reward
+            self._spoken += 1
+        self.reward[action][resented].add(reward_features(before), reward)
+
+    def _learn_reaction(self, action: int, appeal: float, resented: bool) -> None:
+        x = np.array([1.0 - appeal, appeal])
+        prior = self.prior.reaction[action]
+        posterior = Posterior(self.reaction[action], prior.precision, REACTION_NOISE)
+        share = dot(posterior.means(times(prior.precision, prior.mean)), x)
+        variance = max(share * (1.0 - share), LEAST_VARIANCE)
+        self.reaction[action].add(x, float(resented), 1.0 / variance)
+
+    @property
+    def usual_square(self) -> float:
+        """Mean square of the rewards of speaking."""
+        if self.prior.unit is not None:
+            return self.prior.unit * self.prior.unit
+        return max(self._usual / self._spoken, 1e-6) if self._spoken else 1.0
+
+    def reward_noise(self) -> float:
+        """Variance of a reward about its mean: residuals of each action and reaction, and the prior's."""
+        variance, rows = self.prior.noise
+        left, free = variance * self.usual_square * rows, rows
+        for action in range(1, self.actions):
+            for seen in self.reward[action]:
+                if seen.count > 4:
+                    ridge = Gaussian.independent((0.0,) * 4, (30.0,) * 4).precision
+                    fitted = Posterior(seen, ridge, 1.0).means(np.zeros(4))
+                    left += max(seen.squares - dot(fitted, seen.shift), 0.0)
+                    free += seen.count - 4
+        return left / free + 1e-9
+
+    def draw(self, key: str, count: int) -> Worlds:
+        """`count` draws from the posterior; the same for the same model and key."""
+        n, shape = self.actions, (count, self.actions)
+        reward, habit = np.zeros((*shape, 2, 4)), np.zeros((*shape, 2))
+        disengaged, resented = np.zeros((*shape, 2, 2)), np.zeros((*shape, 2))
+        noise, unit = self.reward_noise(), sqrt(self.usual_square)
+        waited = self.reward[WAIT][0] + self.reward[WAIT][1]
+        for action in range(n):
+            for reaction in range(2):
+                prior = self.prior.reward[action][reaction]
+                if self.prior.unit is None:
+                    prior = prior.scaled(unit)
+                seen = waited if action == WAIT else self.reward[action][reaction]
+                # Waiting has one reward, whatever the reaction.
+                name = f"{key}|reward|{action}|{0 if action == WAIT else reaction}"
+                reward[:, action, reaction] = _draws(seen, prior, noise, name, count).T
+        habit[:] = self._tied(f"{key}|habit", self.habit, self.prior.habit, HABIT_NOISE, count)
+        for reaction in range(2):
+            disengaged[:, :, reaction] = self._tied(
+                f"{key}|disengaged|{reaction}",
+                [pair[reaction] for pair in self.disengaged],
+                tuple(pair[reaction] for pair in self.prior.disengaged),
+                DISENGAGED_NOISE,
+                count,
+            )
+        for action in range(n):
+            drawn = _draws(
+                self.reaction[action],
+                self.prior.reaction[action],
+                REACTION_NOISE,
+                f"{key}|reaction|{action}",
+                count,
+            )
+            resented[:, action] = np.clip(drawn, 0.0, 1.0).T
+        return Worlds(reward, habit, disengaged, resented, self._limits(key, count))
+
+    def _tied(
+        self, key: str, seen: list[Moments], prior: tuple[Gaussian, ...], noise: float, count: int
+    ) -> Matrix:
+        """(count, actions, 2) of habit or disengagement."""
+        result = np.zeros((count, self.actions, 2))
+        if self.prior.tie is None:
+            for action in range(self.actions):
+                result[:, action] = _draws(seen[action], prior[action], noise, f"{key}|{action}", count).T
+            return result
+        result[:, WAIT] = _draws(seen[WAIT], prior[WAIT], noise, f"{key}|{WAIT}", count).T
+        together = Moments(2)
+        for action in range(1, self.actions):
+            together = together + seen[action]
+        shared = _draws(together, prior[1], noise, f"{key}|shared", count)
+        tie = Gaussian.independent((0.0, 0.0), (self.prior.tie, self.prior.tie)).precision
+        for action in range(1, self.actions):
+            posterior = Posterior(seen[action], tie, noise)
+            z = normals(f"{key}|{action}", 2 * count).reshape(2, count)
+            result[:, action] = (posterior.means(times(tie, shared)) + posterior.deviations(z)).T
+        return result
+
+    def _limits(self, key: str, count: int) -> Vector:
+        u = uniforms(f"{key}|limit", 2 * count).reshape(2, count)
+        known = np.array(self.prior.limits)
+        which = (u[0] * len(known)).astype(np.int64)
+        low = np.minimum(np.maximum(known[which, 0], self.stayed), self.left)
+        high = np.maximum(np.minimum(known[which, 1], self.left), low)
+        result: Vector = low + (high - low) * np.sqrt(u[1])
+        return result
+
+    def appeal_atoms(self, count: int, last: int = 400) -> Vector:
+        """(count,) equally likely values of the appeal of a moment to come."""
+        ordered = sorted([*self.prior.appeals, *self.appeals[-last:]])
+        return np.array([ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)])
+
+
+def _draws(seen: Moments, prior: Gaussian, noise: float, key: str, count: int) -> Matrix:
+    """(n, count) draws of the weights."""
+    n = len(prior.mean)
+    posterior = Posterior(seen, prior.precision, noise)
+    mean = posterior.means(times(prior.precision, prior.mean))
+    result: Matrix = mean[:, None] + posterior.deviations(normals(key, n * count).reshape(n, count))
+    return result
