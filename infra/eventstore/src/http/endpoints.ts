@@ -3,6 +3,7 @@ import type { NodeAddress } from '../grpc/gossip-service.js';
 import { SERVER_VERSION } from '../grpc/server-features.js';
 import type { Statistics } from '../operations/statistics.js';
 import type { Log } from '../storage/log.js';
+import { damageText } from '../storage/segment.js';
 
 export interface EndpointOptions {
   readonly log: Log;
@@ -51,8 +52,13 @@ async function handle(
       empty(response);
       return;
     case '/health/ready':
-      if (log.failure === undefined) empty(response);
-      else problem(response, 503, 'Service Unavailable', `Appends are refused: ${log.failure.message}`);
+      if (log.failure !== undefined) {
+        problem(response, 503, 'Service Unavailable', `Appends are refused: ${log.failure.message}`);
+      } else if (log.damage.length > 0) {
+        problem(response, 503, 'Service Unavailable', log.damage.map(damageText).join('; '));
+      } else {
+        empty(response);
+      }
       return;
     case '/info':
       json(response, {

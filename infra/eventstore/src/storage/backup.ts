@@ -68,7 +68,7 @@ async function copyOnce(
   const plan: { file: string; size: number; append: boolean }[] = [];
   let position = 0;
   for (const entry of manifest.segments) {
-    const size = lengthOf(files, from, entry, synced);
+    const size = lengthOf(entry, synced);
     plan.push({ file: entry.file, size, append: true });
     position = entry.end ?? entry.base + size;
     if (entry.end !== undefined) {
@@ -107,10 +107,9 @@ async function copyOnce(
   return { copiedBytes, reusedBytes, position };
 }
 
-function lengthOf(files: Files, directory: string, entry: SegmentEntry, synced: number): number {
-  const file = path.join(directory, entry.file);
-  if (entry.end === undefined) return Math.max(SEGMENT_HEADER_SIZE, synced - entry.base);
-  return entry.compacted === true ? sizeOf(files, file) : entry.end - entry.base;
+/** How much of a segment's file belongs to it. */
+function lengthOf({ base, end, compactedSize }: SegmentEntry, synced: number): number {
+  return compactedSize ?? (end === undefined ? Math.max(SEGMENT_HEADER_SIZE, synced - base) : end - base);
 }
 
 function sizeOf(files: Files, file: string): number {

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as path from 'node:path';
-import type { Files } from './files.js';
+import type { FileHandle, Files } from './files.js';
 import {
   FORMAT_VERSION,
   manifestExists,
@@ -8,6 +8,7 @@ import {
   type SegmentEntry,
   writeManifest,
 } from './manifest.js';
+import { Patrol } from './patrol.js';
 import { checkRecord, MIN_RECORD_SIZE, RecordView } from './record.js';
 import {
   addToIndex,
@@ -31,6 +32,8 @@ export interface LogOptions {
   readonly segmentSize: number;
   readonly segmentRecords: number;
   readonly report: (message: string) => void;
+  /** How long sealed segments are read before the log is open; 500 ms unless given. */
+  readonly verifyMs?: number;
 }
 
 type Done = (error?: Error) => void;
@@ -49,6 +52,7 @@ interface Batch {
 export class StorageFailure extends Error {}
 
 const FIRST_BATCH = 256 * 1024;
+const VERIFY_MS = 500;
 
 /**
  * The log: numbered segment files, of which the last is written. Appends are gathered while the disk is busy with the
@@ -80,6 +84,7 @@ export class Log {
     readonly id: string,
     public segments: Segment[],
     private readonly mark: SyncedMark,
+    private readonly patrol: Patrol,
     cut: { position: number; bytes: number; records: number } | undefined,
   ) {
     this.cut = cut;
@@ -138,14 +143,14 @@ export class Log {
         entry.base,
         entry.end ?? entry.base + SEGMENT_HEADER_SIZE,
         entry.file,
-        entry.compacted === true,
+        entry.compactedSize,
         handle,
       );
       segments.push(segment);
       if (entry.end === undefined) {
         cut = await recoverActive(segment, synced, options);
       } else {
-        if (!segment.compacted && handle.size() < entry.end - entry.base) {
+        if (handle.size() < segment.limit) {
           throw new DamagedLog([
             {
               file: entry.file,
@@ -162,13 +167,21 @@ export class Log {
     const last = segments[segments.length - 1];
     if (last === undefined || last.open === undefined)
       throw new Error('the manifest names no segment to write to');
-    return new Log(options, id, segments, mark, cut);
+    const patrol = new Patrol(files, directory, segments, options.report);
+    patrol.begin(options.verifyMs ?? VERIFY_MS);
+    patrol.start();
+    return new Log(options, id, segments, mark, patrol, cut);
   }
 
   get active(): Segment {
     const last = this.segments[this.segments.length - 1];
     if (last === undefined) throw new Error('a log has at least one segment');
     return last;
+  }
+
+  /** What was found damaged since the start. */
+  get damage(): readonly Damage[] {
+    return this.patrol.damage;
   }
 
   /** Why appends are refused at the moment, if they are. */
@@ -365,7 +378,7 @@ export class Log {
     handle.write(segmentHeader(base), 0);
     await handle.datasync();
     files.syncDirectory(directory);
-    const segment = new Segment(number, base, base + SEGMENT_HEADER_SIZE, file, false, handle);
+    const segment = new Segment(number, base, base + SEGMENT_HEADER_SIZE, file, undefined, handle);
     segment.open = new OpenIndex(base);
     await this.changeSegments((segments) => [...segments, segment]);
     this.committed = segment.end;
@@ -389,6 +402,7 @@ export class Log {
           n === last ? { number, base, file } : entry,
         ),
       });
+      for (const old of this.segments) if (!segments.includes(old)) this.patrol.skip(old);
       this.segments = segments;
     });
     this.changing = done.catch(() => {});
@@ -455,6 +469,7 @@ export class Log {
     await new Promise<void>((resolve) => this.afterPending(() => resolve()));
     this.closed = true;
     await Promise.allSettled([...this.sealing, this.healing]);
+    this.patrol.stop();
     this.mark.close();
     for (const segment of this.segments) segment.close();
   }
@@ -609,17 +624,28 @@ async function recoverActive(segment: Segment, synced: number, options: LogOptio
       ),
     ]);
   }
-  if (size <= scan.end) return undefined;
-  const torn = scan.fault !== undefined || scan.unfinished > 0;
-  segment.handle.truncate(scan.end);
+  if (size > scan.end) segment.handle.truncate(scan.end);
+  // What a killed process wrote above the mark is in the file, but perhaps not on the disk; and if its sync had failed,
+  // the kernel holds it for clean and would never write it. It counts as durable from here on, so it is written anew.
+  rewriteRange(segment.handle, Math.max(SEGMENT_HEADER_SIZE, synced - segment.base), scan.end);
   await segment.handle.datasync();
-  if (!torn) return undefined;
+  if (scan.fault === undefined && scan.unfinished === 0) return undefined;
   const cut = { position: segment.end, bytes: size - scan.end, records: scan.unfinished };
   options.report(
     `cut ${cut.bytes} bytes at position ${cut.position}: an append that was being written when the server ` +
       'stopped, never acknowledged',
   );
   return cut;
+}
+
+function rewriteRange(handle: FileHandle, from: number, to: number): void {
+  const buffer = Buffer.allocUnsafe(1 << 20);
+  for (let at = from; at < to; ) {
+    const read = handle.read(buffer.subarray(0, Math.min(buffer.length, to - at)), at);
+    if (read === 0) return;
+    handle.write(buffer.subarray(0, read), at);
+    at += read;
+  }
 }
 
 function asError(error: unknown): Error {

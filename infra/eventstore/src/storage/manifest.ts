@@ -11,8 +11,11 @@ export interface SegmentEntry {
   /** The position after its last record; absent for the one that is being written. */
   readonly end?: number;
   readonly file: string;
-  /** Records were taken out by a scavenge, so that a place in the file is no longer position − base. */
-  readonly compacted?: boolean;
+  /**
+   * Records were taken out, so that a place in the file is no longer position − base: the bytes that the file has.
+   * Absent for a segment as it was written.
+   */
+  readonly compactedSize?: number;
 }
 
 export interface Manifest {

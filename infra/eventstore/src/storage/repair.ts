@@ -8,6 +8,7 @@ import {
   type SegmentEntry,
   writeManifest,
 } from './manifest.js';
+import { forgetDamage } from './patrol.js';
 import { damageText, indexFileOf, SEGMENT_HEADER_SIZE, scanSegment, segmentHeader } from './segment.js';
 import { readMark, SyncedMark } from './synced-mark.js';
 import { verifySegment } from './verify.js';
@@ -82,6 +83,7 @@ export async function repairLog({ files, directory, report }: RepairOptions): Pr
   const mark = SyncedMark.open(files, directory);
   mark.write(end);
   mark.close();
+  forgetDamage(files, directory);
 }
 
 /** Copies the whole records of a segment into a new one, and the gaps into files of their own. */
@@ -106,13 +108,13 @@ async function rewrite(
       await replaceFile(files, `${stem}-${from}.bin`, bytes.subarray(0, read));
     }
     const starts = [SEGMENT_HEADER_SIZE, ...gaps.map((gap) => gap.to)];
-    const compacted = entry.compacted === true;
+    const compacted = entry.compactedSize !== undefined;
     for (const start of starts) {
       scanSegment(
         source,
         entry.base,
         compacted,
-        source.size(),
+        entry.compactedSize ?? (entry.end === undefined ? source.size() : entry.end - entry.base),
         (record) => {
           target.write(record.buffer.subarray(record.offset, record.offset + record.size), written);
           written += record.size;
@@ -131,6 +133,6 @@ async function rewrite(
     base: entry.base,
     end: Math.max(end, entry.end ?? end),
     file,
-    compacted: true,
+    compactedSize: written,
   };
 }

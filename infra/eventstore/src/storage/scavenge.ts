@@ -95,7 +95,7 @@ async function survey(segment: Segment, { judge }: ScavengeOptions): Promise<Can
 /** Walks a sealed segment, letting others run in between. */
 async function eachRecord(segment: Segment, each: (record: RecordView) => void): Promise<void> {
   const records: RecordView[] = [];
-  const limit = segment.compacted ? segment.handle.size() : segment.end - segment.base;
+  const limit = segment.limit;
   let place = SEGMENT_HEADER_SIZE;
   while (place < limit) {
     const from = place;
@@ -201,7 +201,7 @@ async function rewrite(log: Log, group: readonly Candidate[], options: ScavengeO
     });
   }
   await writer.finish();
-  const segment = new Segment(first.number, first.base, last.end, file, true, handle);
+  const segment = new Segment(first.number, first.base, last.end, file, writer.size, handle);
   await writeIndex(files, directory, segment, writer.index, (n) => writer.places[n] ?? 0);
   files.syncDirectory(directory);
   const old = new Set(group.map((candidate) => candidate.segment));

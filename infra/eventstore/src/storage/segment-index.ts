@@ -91,13 +91,20 @@ export class OpenIndex {
   }
 }
 
-/** Two words that stand for an event id in the index. */
-export function digestLow(id: Uint8Array, offset = 0): number {
-  return (word(id, offset) ^ word(id, offset + 8)) >>> 0;
+/** http://www.isthe.com/chongo/tech/comp/fnv/: FNV-1a, 32 bits, over part of a buffer. */
+export function nameHash(bytes: Uint8Array, start = 0, end = bytes.length): number {
+  let hash = 0x811c9dc5;
+  for (let at = start; at < end; at++) hash = Math.imul(hash ^ (bytes[at] ?? 0), 0x01000193);
+  return hash >>> 0;
 }
 
-export function digestHigh(id: Uint8Array, offset = 0): number {
-  return (word(id, offset + 4) ^ word(id, offset + 12)) >>> 0;
+/** Two words that stand for an event id in one stream: the same id in another stream has others. */
+export function digestLow(id: Uint8Array, offset: number, stream: number): number {
+  return (word(id, offset) ^ word(id, offset + 8) ^ stream) >>> 0;
+}
+
+export function digestHigh(id: Uint8Array, offset: number, stream: number): number {
+  return (word(id, offset + 4) ^ word(id, offset + 12) ^ Math.imul(stream, 0x9e3779b1)) >>> 0;
 }
 
 function word(bytes: Uint8Array, at: number): number {
@@ -195,7 +202,7 @@ export function encodeIndex(
 }
 
 function probe(key: Buffer, n: number, bits: number): number {
-  return (key.readUInt32LE(0) + n * (key.readUInt32LE(4) | 1)) % bits;
+  return (key.readUInt32LE(0) + n * ((key.readUInt32LE(4) | 1) >>> 0)) % bits;
 }
 
 function addToBloom(bloom: Buffer, key: Buffer): void {

@@ -14,6 +14,7 @@ import {
   digestHigh,
   digestLow,
   encodeIndex,
+  nameHash,
   OpenIndex,
   SealedIndex,
   type StreamExtent,
@@ -146,8 +147,10 @@ export function describeDamage(
 
 export function addToIndex(index: OpenIndex, record: RecordView): void {
   const idAt = record.offset + 22;
-  const low = digestLow(record.buffer, idAt);
-  const high = digestHigh(record.buffer, idAt);
+  const nameAt = record.offset + 50;
+  const stream = nameHash(record.buffer, nameAt, nameAt + record.streamLength);
+  const low = digestLow(record.buffer, idAt, stream);
+  const high = digestHigh(record.buffer, idAt, stream);
   if (record.isEmpty) index.addRecord(record.position, low, high);
   else index.add(record.stream, record.revision, record.position, record.isTombstone, low, high);
 }
@@ -175,9 +178,19 @@ export class Segment {
     /** The position after the last durable record. */
     public end: number,
     readonly file: string,
-    readonly compacted: boolean,
+    /** The bytes of a file from which records were taken out; undefined for one as it was written. */
+    readonly compactedSize: number | undefined,
     readonly handle: FileHandle,
   ) {}
+
+  /** The place in the file after its last record; what a failed write may have left behind it is no part of it. */
+  get limit(): number {
+    return this.compactedSize ?? this.end - this.base;
+  }
+
+  get compacted(): boolean {
+    return this.compactedSize !== undefined;
+  }
 
   get entry(): SegmentEntry {
     return {
@@ -185,7 +198,7 @@ export class Segment {
       base: this.base,
       end: this.end,
       file: this.file,
-      ...(this.compacted ? { compacted: true } : {}),
+      ...(this.compactedSize === undefined ? {} : { compactedSize: this.compactedSize }),
     };
   }
 
@@ -230,12 +243,12 @@ export async function openIndex(
   if (files.exists(file)) {
     const handle = files.open(file, 'read');
     const index = SealedIndex.open(handle, segment.base, segment.end);
-    if (typeof index !== 'string') {
+    if (typeof index !== 'string' && index.verify()) {
       segment.sealed = index;
       return;
     }
     handle.close();
-    reason = index;
+    reason = typeof index === 'string' ? index : 'damaged';
   }
   report(`the index of ${segment.file} is ${reason}: rebuilding it`);
   const places: number[] = [];
@@ -244,7 +257,7 @@ export async function openIndex(
     segment.handle,
     segment.base,
     segment.compacted,
-    segment.handle.size(),
+    segment.limit,
     (record, place) => {
       addToIndex(index, record);
       places.push(place);

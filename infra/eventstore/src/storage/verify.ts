@@ -98,12 +98,11 @@ export function verifySegment(
     if (handle.read(header, 0) < SEGMENT_HEADER_SIZE || !header.equals(segmentHeader(entry.base))) {
       damage.push(damageAt(entry.base, 'segment header'));
     }
-    const compacted = entry.compacted === true;
-    const size = handle.size();
+    const compacted = entry.compactedSize !== undefined;
     /** What has to be there: all of a sealed segment, of the active one what was synced. */
-    const needed = compacted
-      ? size
-      : (entry.end ?? Math.max(synced, entry.base + SEGMENT_HEADER_SIZE)) - entry.base;
+    const whole = entry.compactedSize ?? (entry.end === undefined ? undefined : entry.end - entry.base);
+    const needed = whole ?? Math.max(synced - entry.base, SEGMENT_HEADER_SIZE);
+    const size = Math.min(handle.size(), whole ?? Number.POSITIVE_INFINITY);
     let place = SEGMENT_HEADER_SIZE;
     let records = 0;
     for (;;) {
@@ -115,7 +114,7 @@ export function verifySegment(
         describeDamage(handle, entry.file, entry.base, place, scan.fault?.reason ?? 'beyond the end'),
       );
       const next = findRecord(
-        handle.size(),
+        size,
         place + 1,
         (at, length) => {
           const bytes = Buffer.allocUnsafe(length);

@@ -9,7 +9,7 @@ import {
   writeRecord,
 } from '../storage/record.js';
 import { SEGMENT_HEADER_SIZE, type Segment } from '../storage/segment.js';
-import { digestHigh, digestLow, type StreamExtent, streamKey } from '../storage/segment-index.js';
+import { digestHigh, digestLow, nameHash, type StreamExtent, streamKey } from '../storage/segment-index.js';
 import {
   isMetastream,
   METADATA_TYPE,
@@ -68,9 +68,11 @@ class StreamEntry {
   extentsFor: readonly Segment[] | undefined;
   pending = false;
   readonly utf8: Buffer;
+  readonly hash: number;
 
   constructor(readonly name: string) {
     this.utf8 = Buffer.from(name, 'utf8');
+    this.hash = nameHash(this.utf8);
   }
 }
 
@@ -318,7 +320,7 @@ export class EventStore {
     if (expected === 'any' || expected === 'stream_exists') {
       let last: RecordView | undefined;
       for (const [n, event] of events.entries()) {
-        const known = this.recordWithId(name, event.id);
+        const known = this.recordWithId(entry, event.id);
         if (known === undefined) return n === 0 ? ok : wrong;
         last = known;
       }
@@ -332,7 +334,7 @@ export class EventStore {
       let position = 0;
       for (const [n, event] of events.entries()) {
         revision++;
-        const known = this.recordWithId(name, event.id);
+        const known = this.recordWithId(entry, event.id);
         let found = known !== undefined && known.revision === revision ? known : undefined;
         if (found === undefined && revision <= entry.last) {
           const stored = this.recordAt(entry, revision);
@@ -350,8 +352,8 @@ export class EventStore {
   }
 
   /** The newest record of a stream with an event id, durable or on its way, as far back as ids are remembered. */
-  private recordWithId(stream: string, id: Buffer): RecordView | undefined {
-    const position = this.ids.find(digestLow(id), digestHigh(id));
+  private recordWithId({ name, hash }: StreamEntry, id: Buffer): RecordView | undefined {
+    const position = this.ids.find(digestLow(id, 0, hash), digestHigh(id, 0, hash));
     if (position === undefined) return undefined;
     let record = this.log.pending(position);
     if (record === undefined) {
@@ -363,7 +365,7 @@ export class EventStore {
         return undefined;
       }
     }
-    return record.id.equals(id) && record.stream === stream && !record.isInvisible ? record : undefined;
+    return record.id.equals(id) && record.stream === name && !record.isInvisible ? record : undefined;
   }
 
   /**
@@ -405,7 +407,8 @@ export class EventStore {
               metadata: event.metadata,
               data: event.data,
             });
-            if (counts) this.ids.add(digestLow(event.id), digestHigh(event.id), last);
+            if (counts)
+              this.ids.add(digestLow(event.id, 0, entry.hash), digestHigh(event.id, 0, entry.hash), last);
             offset += length;
           }
           if (n === 0) answer = last;
@@ -736,7 +739,7 @@ export class EventStore {
 
   /** The place in a segment's file where the records before a position end. */
   private placeBefore(segment: Segment, position: number): number {
-    const end = segment.compacted ? segment.handle.size() : segment.end - segment.base;
+    const end = segment.limit;
     return position >= segment.end ? end : (segment.placeFrom(position) ?? end);
   }
 

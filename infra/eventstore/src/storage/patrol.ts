@@ -1,0 +1,130 @@
+import * as path from 'node:path';
+import { type Files, readWhole, replaceFile } from './files.js';
+import {
+  type Damage,
+  DamagedLog,
+  damageText,
+  describeDamage,
+  SEGMENT_HEADER_SIZE,
+  type Segment,
+  scanSegment,
+} from './segment.js';
+
+const NOTE = 'damage.json';
+const SLICE = 1 << 20;
+const PAUSE_MS = 20;
+
+/**
+ * Reads the sealed segments once after each start, checksum by checksum: as much as a second allows before the server
+ * is ready, the rest beside the work. What it finds is noted in the data folder, so that the next start looks there
+ * first and refuses.
+ */
+export class Patrol {
+  private readonly left: { segment: Segment; place: number }[];
+  private timer: NodeJS.Timeout | undefined;
+  readonly damage: Damage[] = [];
+
+  constructor(
+    private readonly files: Files,
+    private readonly directory: string,
+    segments: readonly Segment[],
+    private readonly report: (message: string) => void,
+  ) {
+    const noted = this.noted();
+    this.left = segments
+      .filter((segment) => segment.open === undefined)
+      .sort((a, b) => Number(noted.has(b.file)) - Number(noted.has(a.file)) || b.number - a.number)
+      .map((segment) => ({ segment, place: SEGMENT_HEADER_SIZE }));
+    for (const { segment } of [...this.left]) if (noted.has(segment.file)) this.finishFirst();
+  }
+
+  /** Works until the budget is spent. @throws DamagedLog */
+  begin(budgetMs: number): void {
+    const until = performance.now() + budgetMs;
+    while (this.left.length > 0 && this.damage.length === 0 && performance.now() < until) this.step();
+    if (this.damage.length > 0) throw new DamagedLog(this.damage);
+  }
+
+  /** Goes on beside the server's work. */
+  start(): void {
+    if (this.left.length === 0) return;
+    this.timer = setTimeout(() => {
+      this.step();
+      this.start();
+    }, PAUSE_MS);
+    this.timer.unref();
+  }
+
+  stop(): void {
+    clearTimeout(this.timer);
+  }
+
+  /** A scavenge replaced this segment: it was read then. */
+  skip(segment: Segment): void {
+    const at = this.left.findIndex((one) => one.segment === segment);
+    if (at >= 0) this.left.splice(at, 1);
+  }
+
+  private finishFirst(): void {
+    const first = this.left[0];
+    while (first !== undefined && this.left[0] === first) this.step();
+    if (this.damage.length > 0) throw new DamagedLog(this.damage);
+  }
+
+  private step(): void {
+    const next = this.left[0];
+    if (next === undefined) return;
+    const { segment } = next;
+    const limit = segment.limit;
+    const scan = scanSegment(
+      segment.handle,
+      segment.base,
+      segment.compacted,
+      limit,
+      () => {},
+      next.place,
+      SLICE,
+    );
+    if (scan.fault === undefined && scan.end > next.place && scan.end < limit) {
+      next.place = scan.end;
+      return;
+    }
+    this.left.shift();
+    if (scan.end < limit) {
+      const reason = scan.fault?.reason ?? 'beyond the end';
+      const found = describeDamage(segment.handle, segment.file, segment.base, scan.end, reason);
+      this.damage.push(found);
+      this.report(`${damageText(found)}; the next start refuses until it is repaired`);
+      const note = Buffer.from(`${JSON.stringify(this.damage, null, 1)}\n`);
+      replaceFile(this.files, path.join(this.directory, NOTE), note).catch((error: unknown) => {
+        this.report(`the damage could not be noted: ${String(error)}`);
+      });
+    }
+  }
+
+  private noted(): Set<string> {
+    const file = path.join(this.directory, NOTE);
+    if (!this.files.exists(file)) return new Set();
+    const parsed: unknown = JSON.parse(readWhole(this.files, file).toString('utf8'));
+    const names = new Set<string>();
+    if (Array.isArray(parsed)) {
+      for (const entry of parsed) {
+        if (
+          typeof entry === 'object' &&
+          entry !== null &&
+          'file' in entry &&
+          typeof entry.file === 'string'
+        ) {
+          names.add(entry.file);
+        }
+      }
+    }
+    return names;
+  }
+}
+
+/** The note is taken away when the damage is repaired. */
+export function forgetDamage(files: Files, directory: string): void {
+  const file = path.join(directory, NOTE);
+  if (files.exists(file)) files.remove(file);
+}
