@@ -106,7 +106,8 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
           enrol(vault, DEMO_IDENTITY, DEMO_PRODUCER),
         );
         const spec = demoLife(settings, places, person, (line) => {
-          if (line.startsWith('history ')) say(`  … playing a life: ${line.slice('history '.length)}`, 'passing');
+          if (line.startsWith('history '))
+            say(`  … playing a life: ${line.slice('history '.length)}`, 'passing');
         });
         await supervisor.start(spec, HISTORY_TIMEOUT_MS);
         stop.throwIfAborted();

@@ -3,6 +3,20 @@ import type { RunFile } from '@oo/embedded';
 import { CommandError, EXIT } from '../output.js';
 import { addressOf } from '../running.js';
 
+/** A field of a decision's record that came out otherwise. */
+export interface Difference {
+  /** Path in the record, dots between names: candidates.2.probability. */
+  readonly field: string;
+  readonly recorded: unknown;
+  readonly replayed: unknown;
+}
+
+export const differenceLines = (differences: readonly Difference[]): string[] =>
+  differences.map(
+    ({ field, recorded, replayed }) =>
+      `  ${field}: recorded ${JSON.stringify(recorded)}, now ${JSON.stringify(replayed)}`,
+  );
+
 /**
  * Runs the recommender's own replay: it alone can decide again. Its progress (standard error) goes through to the
  * terminal.

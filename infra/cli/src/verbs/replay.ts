@@ -1,25 +1,20 @@
 import type { RunFile } from '@oo/embedded';
 import { resolveUser } from '../people.js';
-import { replayInPython } from './recorded-decisions.js';
+import { type Difference, differenceLines, replayInPython } from './recorded-decisions.js';
 
 export interface Replay {
   readonly identical: boolean;
   readonly decisions: number;
-  readonly people: readonly ReplayedPerson[];
+  readonly users: readonly ReplayedPerson[];
 }
 
 interface ReplayedPerson {
-  readonly userId: string;
+  readonly user: string;
+  readonly events: number;
   readonly decisions: number;
-  readonly stateDigest: string;
-  readonly differing: readonly {
-    readonly decisionId: string;
-    readonly differences: readonly {
-      readonly field: string;
-      readonly recorded: unknown;
-      readonly replayed: unknown;
-    }[];
-  }[];
+  readonly differences: readonly { readonly decisionId: string; readonly fields: readonly Difference[] }[];
+  /** The state that the events fold to. */
+  readonly state: { readonly stateDigest: string };
 }
 
 /** @param user undefined for everybody */
@@ -33,19 +28,13 @@ export async function replay(
   return report as Replay;
 }
 
-export function replayText({ identical, decisions, people }: Replay): string {
-  const lines = people.map(
-    ({ userId, decisions: count, differing, stateDigest }) =>
-      `${userId}  ${count} decisions, ${differing.length === 0 ? 'all identical' : `${differing.length} DIFFER`}, state ${stateDigest.slice(0, 16)}…`,
-  );
-  const details = people.flatMap(({ differing }) =>
-    differing.flatMap(({ decisionId, differences }) => [
-      `\n${decisionId}`,
-      ...differences.map(
-        ({ field, recorded, replayed }) =>
-          `  ${field}: recorded ${JSON.stringify(recorded)}, now ${JSON.stringify(replayed)}`,
-      ),
-    ]),
+export function replayText({ identical, decisions, users }: Replay): string {
+  const lines = users.map(({ user, events, decisions: count, differences, state }) => {
+    const verdict = differences.length === 0 ? 'all identical' : `${differences.length} DIFFER`;
+    return `${user}  ${events} events, ${count} decisions, ${verdict}, state ${state.stateDigest.slice(0, 16)}…`;
+  });
+  const details = users.flatMap(({ differences }) =>
+    differences.flatMap(({ decisionId, fields }) => ['', decisionId, ...differenceLines(fields)]),
   );
   const verdict =
     decisions === 0

@@ -4,43 +4,38 @@ import { decisionById, decisionsPage } from '@oo/projections';
 import { CommandError, EXIT, table } from '../output.js';
 import { resolveUser } from '../people.js';
 import { ask, withBroker, withReadModels } from '../running.js';
-import { replayInPython } from './recorded-decisions.js';
+import { type Difference, differenceLines, replayInPython } from './recorded-decisions.js';
 
-interface ReasonInWords {
+interface InWords {
   readonly code: string;
-  readonly contribution: number;
   readonly words: string;
 }
-
-interface Difference {
-  readonly field: string;
-  readonly recorded: unknown;
-  readonly replayed: unknown;
+interface Reason extends InWords {
+  readonly contribution: number;
 }
 
 /** What the recommender's replay says of one decision. */
 interface Explained {
-  readonly decisionId: string;
-  readonly userId: string;
+  readonly user: string;
   readonly identical: boolean;
-  readonly record: Readonly<Record<string, unknown>> & {
+  readonly record: {
     readonly decidedAt: string;
     readonly policy: string;
     readonly policyVersion: string;
     readonly priorVersion: string;
     readonly stateDigest: string;
-    readonly actProbability?: number;
-    readonly choice?: string;
-    readonly unavailable?: readonly string[];
-    readonly candidates?: readonly { readonly ref: string; readonly probability?: number }[];
-    readonly trigger: { readonly kind: string; readonly id: string };
   };
-  readonly replayed: unknown;
   readonly differences: readonly Difference[];
-  readonly summary: string;
-  readonly momentReasons: readonly ReasonInWords[];
-  readonly tipReasons: readonly ReasonInWords[];
-  readonly unavailable: readonly { readonly code: string; readonly words: string }[];
+  readonly explanation: {
+    readonly trigger: InWords;
+    /** Why speaking was not allowed; empty where it was. */
+    readonly obstacles: readonly InWords[];
+    readonly momentReasons: readonly Reason[];
+    readonly tipReasons: readonly Reason[];
+    readonly actProbability: number;
+    readonly choice: string | null;
+    readonly alternatives: readonly { readonly ref: string; readonly probability: number }[];
+  };
 }
 
 export interface Why extends Explained {
@@ -95,53 +90,42 @@ async function titleOf(run: RunFile, userId: UserId, ref: string): Promise<strin
 
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
-const reasonLines = (reasons: readonly ReasonInWords[]): string[] =>
-  reasons.map(({ words, contribution }) => `  ${signed(contribution)}  ${words}`);
+const reasonLines = (title: string, reasons: readonly Reason[]): string[] =>
+  reasons.length === 0
+    ? []
+    : ['', title, ...reasons.map(({ words, contribution }) => `  ${signed(contribution)}  ${words}`)];
 
-export function whyText(answer: Why): string {
-  const { record } = answer;
-  const choice = record.choice ?? '';
-  const candidates = [...(record.candidates ?? [])].sort(
-    (a, b) => (b.probability ?? 0) - (a.probability ?? 0),
-  );
+export function whyText({ record, explanation, title, outcome, identical, differences }: Why): string {
+  const { choice, obstacles, alternatives } = explanation;
   const lines = [
-    choice === ''
-      ? 'Nothing was said.'
-      : `The tip was ${choice}${answer.title === null ? '' : ` “${answer.title}”`}.`,
-    `Decided at ${record.decidedAt} (${record.trigger.kind.replace('TRIGGER_KIND_', '').toLowerCase().replace('_', ' ')}). ${answer.summary}`,
+    choice === null ? 'Nothing was said.' : `The tip was ${choice}${title === null ? '' : ` “${title}”`}.`,
+    `${record.decidedAt}: ${explanation.trigger.words}`,
     '',
+    ...(obstacles.length > 0
+      ? ['Speaking was not allowed:', ...obstacles.map(({ words }) => `  ${words}`)]
+      : [`Probability of speaking: ${percent(explanation.actProbability)}`]),
+    ...reasonLines('Why this moment, and why not:', explanation.momentReasons),
+    ...reasonLines('Why this tip, and why not:', explanation.tipReasons),
   ];
-  if (answer.unavailable.length > 0) {
-    lines.push('Speaking was not allowed:', ...answer.unavailable.map(({ words }) => `  ${words}`), '');
-  } else {
-    lines.push(`Probability of speaking: ${percent(record.actProbability ?? 0)}`);
-  }
-  if (answer.momentReasons.length > 0)
-    lines.push('', 'Why this moment:', ...reasonLines(answer.momentReasons));
-  if (answer.tipReasons.length > 0) lines.push('', 'Why this tip:', ...reasonLines(answer.tipReasons));
-  if (candidates.length > 0) {
-    const rows = candidates.map(({ ref, probability }) => [
+  if (alternatives.length > 0) {
+    const rows = alternatives.map(({ ref, probability }) => [
       `  ${ref}`,
-      percent(probability ?? 0),
-      ref === choice ? 'chosen' : '',
+      percent(probability),
+      ref === choice ? '← chosen' : '',
     ]);
     lines.push('', table(['  CANDIDATE', 'IF SPEAKING', ''], rows));
   }
-  const { answer: answered, outcome } = answer.outcome;
-  if (answered !== null || outcome !== null) {
-    lines.push('', `Answered: ${answered ?? 'not at all'}. Outcome: ${outcome ?? 'still open'}.`);
+  if (outcome.answer !== null || outcome.outcome !== null) {
+    const became =
+      outcome.outcome?.replace('OUTCOME_KIND_', '').toLowerCase().replaceAll('_', ' ') ?? 'still open';
+    lines.push('', `Answered: ${outcome.answer ?? 'not at all'}. Outcome: ${became}.`);
   }
   lines.push(
     '',
     `Policy ${record.policy} ${record.policyVersion}, prior ${record.priorVersion}, state ${record.stateDigest.slice(0, 16)}…`,
-    answer.identical
+    identical
       ? 'Decided again from the recorded events: bit-identical.'
-      : `Decided again from the recorded events: NOT the same.\n${answer.differences
-          .map(
-            ({ field, recorded, replayed }) =>
-              `  ${field}: recorded ${JSON.stringify(recorded)}, now ${JSON.stringify(replayed)}`,
-          )
-          .join('\n')}`,
+      : ['Decided again from the recorded events: NOT the same.', ...differenceLines(differences)].join('\n'),
   );
   return lines.join('\n');
 }
