@@ -56,10 +56,7 @@ export async function foldBatch(
   transaction: ReadModelTransaction,
   batch: Batch,
 ): Promise<Folded> {
-  const arrivals = batch.events.flatMap((event): Arrival[] => {
-    const owner = followedOwner(context.projection, event.stream);
-    return owner !== undefined && context.partitions.has(partitionOfOwner(owner)) ? [{ event, owner }] : [];
-  });
+  const arrivals = arrivalsOf(context, batch.events);
   const [known, waiting] = await Promise.all([
     transaction.revisions([...new Set(arrivals.map(({ event }) => event.stream))]),
     transaction.waiting([...new Set(arrivals.map(({ owner }) => owner))]),
@@ -73,8 +70,11 @@ export async function foldBatch(
     for (const stream of streamsOf(context.projection, owner)) known.delete(stream);
     for (const arrival of await wholeOf(context, owner, batch.through)) folding.take(arrival);
   }
-  await folding.write(transaction, known);
-  await transaction.checkpoint(context.partitions, batch.through);
+  // In one go: what fails there fails the transaction as a whole.
+  await Promise.all([
+    folding.write(transaction, known),
+    transaction.checkpoint(context.partitions, batch.through),
+  ]);
   return { ...folding.result(), duplicates, refilled, refolded: late.size };
 }
 
@@ -95,6 +95,23 @@ export async function refold(
   for (const arrival of await wholeOf(context, owner, through)) folding.take(arrival);
   await folding.write(transaction, new Map());
   return { ...folding.result(), duplicates: 0, refilled: 0, refolded: 1 };
+}
+
+/** The events that concern the worker. */
+function arrivalsOf({ projection, partitions }: FoldContext, events: readonly ArrivedEvent[]): Arrival[] {
+  // A batch has many events of few streams.
+  const owners = new Map<string, Owner | undefined>();
+  const ownerOf = (stream: string) => {
+    if (owners.has(stream)) return owners.get(stream);
+    const owner = followedOwner(projection, stream);
+    const mine = owner !== undefined && partitions.has(partitionOfOwner(owner)) ? owner : undefined;
+    owners.set(stream, mine);
+    return mine;
+  };
+  return events.flatMap((event): Arrival[] => {
+    const owner = ownerOf(event.stream);
+    return owner === undefined ? [] : [{ event, owner }];
+  });
 }
 
 interface Guarded {
@@ -235,9 +252,11 @@ class Folding {
     const needed = [...rowsNeeded(this.#changes)];
     const loaded = await Promise.all(needed.map(([table, keys]) => transaction.load(table, keys)));
     const rows = new Map(needed.map(([table], index) => [table, loaded[index] ?? []]));
-    for (const write of carryOut(this.#changes, rows)) await transaction.write(write);
-    await transaction.mark([...this.#handled.values()], known);
-    await transaction.park(this.#parked);
+    await Promise.all([
+      ...carryOut(this.#changes, rows).map((write) => transaction.write(write)),
+      transaction.mark([...this.#handled.values()], known),
+      transaction.park(this.#parked),
+    ]);
   }
 
   result(): Pick<Folded, 'applied' | 'parked' | 'changed'> {
