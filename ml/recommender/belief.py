@@ -62,7 +62,7 @@ class Belief(base.Regressor):
     >>> belief.predict_one({"page_open": 1.0})
     0.0
     >>> belief.learn_one({"page_open": 1.0}, 1.0)
-    >>> belief.predict_one({"page_open": 1.0})
+    >>> round(belief.predict_one({"page_open": 1.0}), 6)
     0.8
     """
 

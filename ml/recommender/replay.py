@@ -70,7 +70,7 @@ def replay(user: UserId, events: Sequence[RecordedEvent], prior_version: str) ->
     The state at the end is folded from the prior of `prior_version`.
     """
     ordered = sorted(events, key=lambda event: event.position)
-    decided = [_Recorded(event, record) for event in ordered if (record := _record(event)) is not None]
+    decided = [_Recorded(event, record) for event in ordered if (record := record_in(event)) is not None]
     versions = {each.record.prior_version for each in decided}
     replayed = {
         again.decision_id: again
@@ -163,7 +163,8 @@ def _impossible(user: UserId, each: _Recorded, reason: str) -> Replayed:
     )
 
 
-def _record(event: RecordedEvent) -> decisions_pb2.DecisionRecord | None:
+def record_in(event: RecordedEvent) -> decisions_pb2.DecisionRecord | None:
+    """The decision that an event records, if it records one."""
     if isinstance(event.data, tips_pb2.TipProposed | tips_pb2.TipWithheld):
         return event.data.decision
     return None
@@ -174,7 +175,7 @@ def _moments(ordered: Iterable[RecordedEvent]) -> dict[str, int]:
     moments: dict[str, int] = {}
     for event in ordered:
         moments[_moment(decisions_pb2.TRIGGER_KIND_SIGNAL, event.id)] = event.metadata.recorded_at
-        record = _record(event)
+        record = record_in(event)
         if record is not None and record.HasField("reconsider_at"):
             moment = _moment(decisions_pb2.TRIGGER_KIND_MOMENT, record.decision_id)
             moments[moment] = timestamp_ms(record.reconsider_at)

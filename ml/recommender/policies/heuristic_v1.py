@@ -48,8 +48,8 @@ class HeuristicPolicy:
         return Verdict(
             act=ACT_ON_PAGE if situation.page else act,
             tips=tuple(shares),
-            moment_reasons=_reasons("moment", features.CONTEXT, moment_weights * moment),
-            tip_reasons=tuple(_reasons("tip", features.TIP, tip_weights * tip) for tip in tips),
+            moment_reasons=_reasons("moment", features.CONTEXT, moment, moment_weights),
+            tip_reasons=tuple(_reasons("tip", features.TIP, tip, tip_weights) for tip in tips),
         )
 
 
@@ -58,8 +58,17 @@ def _fourth(x: float) -> float:
     return square * square
 
 
-def _reasons(prefix: str, names: tuple[str, ...], contributions: Vector) -> tuple[Reason, ...]:
+def _reasons(prefix: str, names: tuple[str, ...], values: Vector, weights: Vector) -> tuple[Reason, ...]:
     """The largest contributions, in thousandths, largest first; none that is nothing."""
-    rounded = [floor(float(each) * 1000.0 + 0.5) / 1000 for each in contributions]
+    rounded = [floor(float(each) * 1000.0 + 0.5) / 1000 for each in weights * values]
     order = sorted(range(len(names)), key=lambda i: (-abs(rounded[i]), i))[:REASONS]
-    return tuple(Reason(f"{prefix}.{names[i]}", rounded[i]) for i in order if rounded[i] != 0.0)
+    return tuple(
+        Reason(_code(prefix, names[i], float(values[i]), rounded[i]), rounded[i])
+        for i in order
+        if rounded[i] != 0.0
+    )
+
+
+def _code(prefix: str, name: str, value: float, contribution: float) -> str:
+    """`moment.mood_low.against`: the feature, whether it is below zero, and what it speaks for."""
+    return f"{prefix}.{name}{'_low' if value < 0.0 else ''}.{'for' if contribution > 0.0 else 'against'}"
