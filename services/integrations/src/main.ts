@@ -1,4 +1,5 @@
-import { hostConfig, runService } from '@oo/service-host';
+import { runService } from '@oo/service-host';
+import { integrationsConfig } from './config.js';
 import { IntegrationsModule } from './integrations.module.js';
 
-await runService({ name: 'integrations', config: hostConfig, modules: [IntegrationsModule] });
+await runService({ name: 'integrations', config: integrationsConfig, modules: [IntegrationsModule] });

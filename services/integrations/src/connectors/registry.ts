@@ -8,25 +8,27 @@ export interface ActiveConnector {
   readonly address: string;
 }
 
+/** The providers' base URLs by the variables that the manifests name; without one a connector is off. */
+export type Addresses = Readonly<Record<string, unknown>>;
+
 /** The connectors that are on, by the name that stands first in their references. */
 export class Registry {
   readonly #active: ReadonlyMap<string, ActiveConnector>;
 
   /**
    * @param connectors all that this build has
-   * @param environment values of the variables that the manifests name
    * @throws Error when two share a name, a manifest is not valid, or an address is not an http(s) URL
    */
-  constructor(connectors: readonly Connector[], environment: Readonly<Record<string, string | undefined>>) {
+  constructor(connectors: readonly Connector[], addresses: Addresses) {
     const active = new Map<string, ActiveConnector>();
     const names = new Set<string>();
     for (const connector of connectors) {
       const { name, address: variable } = manifestSchema.parse(connector.manifest);
       if (names.has(name)) throw new Error(`two connectors are named "${name}"; rename one of them`);
       names.add(name);
-      const given = environment[variable] ?? '';
-      if (given === '') continue;
-      if (!URL.canParse(given) || !/^https?:$/.test(new URL(given).protocol)) {
+      const given = addresses[variable];
+      if (given === undefined || given === '') continue;
+      if (typeof given !== 'string' || !/^https?:$/.test(URL.parse(given)?.protocol ?? '')) {
         throw new Error(`${variable} is ${JSON.stringify(given)}; allowed is an http or https URL`);
       }
       active.set(name, { connector, address: given.replace(/\/+$/, '') });

@@ -28,6 +28,7 @@ export const demoConfig = z.object({
     number(z.number().min(0).max(10_000), 1),
     'how many hours of the life pass in an hour, 0 to 10000; 0 keeps it still',
   ),
+  OO_DEMO_CANARY: piece(z.string().max(100).default(''), 'a mark to put into every text, for tests'),
   OO_DEMO_UTC_OFFSET: piece(
     z.coerce.number().pipe(z.int().min(-840).max(840)).optional(),
     'minutes east of UTC, -840 to 840, or nothing for this machine’s',

@@ -53,7 +53,11 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
     const retrying = (reason: string) => log.info({ reason }, 'the ingress is asked again');
     const ingress = new Ingress(config.OO_PUBLIC_URL, config.OO_DEMO_TOKEN, retrying, stopped);
     const user = config.OO_DEMO_USER;
-    const stage = new Stage({ nats, user, person, ledger, file, ingress, feed, clock, log, stopped }, kept);
+    const mark = config.OO_DEMO_CANARY;
+    const stage = new Stage(
+      { nats, user, person, ledger, file, ingress, feed, clock, log, stopped, mark },
+      kept,
+    );
     const done = (taskId: string) => stage.perform({ kind: 'task-done', at: clock.now(), taskId });
     const server = await listen(providerServer({ user, ledger, done }), config.OO_DEMO_PROVIDER_URL);
     try {

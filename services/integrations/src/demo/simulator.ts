@@ -1,9 +1,9 @@
 import type { Simulator } from '../connectors/connector.js';
 import { DAY_MS } from './person/calendar.js';
 import { life } from './person/life.js';
+import { marked } from './person/marked.js';
 import { personOf } from './person/person.js';
 import { Ledger } from './provider/ledger.js';
-import type { Happening, Task } from './records.js';
 
 const FROM = Date.UTC(2026, 0, 5);
 
@@ -21,24 +21,3 @@ export const demoSimulator: Simulator = (seed, mark) => {
   });
   return { changes, listings: [...listings, { tasks: ledger.openTasks() }], items };
 };
-
-function marked(happening: Happening, mark: string): Happening {
-  switch (happening.kind) {
-    case 'task-created':
-    case 'task-changed':
-      return { ...happening, task: markedTask(happening.task, mark) };
-    case 'habit-checked':
-      return { ...happening, habit: { ...happening.habit, title: `${happening.habit.title} ${mark}` } };
-    case 'appointment-made':
-    case 'appointment-cancelled': {
-      const { appointment } = happening;
-      return { ...happening, appointment: { ...appointment, title: `${appointment.title} ${mark}` } };
-    }
-    default:
-      return happening;
-  }
-}
-
-function markedTask(task: Task, mark: string): Task {
-  return { ...task, title: `${task.title} ${mark}`, notes: `${task.notes} ${mark}` };
-}

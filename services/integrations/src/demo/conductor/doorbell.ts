@@ -10,7 +10,7 @@ export class Doorbell {
 
   /** Until the bell rings or the time is over, at the most an hour. @throws the signal's reason when it aborts */
   async wait(milliseconds: number, stopped: AbortSignal): Promise<void> {
-    if (!this.#rung) {
+    if (!this.#rung && !stopped.aborted) {
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, Math.min(Math.max(0, milliseconds), 3_600_000));
         this.#wake = () => {

@@ -1,6 +1,8 @@
 import { epochMs, instant } from '@oo/contracts';
+import { taskRef } from '../mapper.js';
 import { HOUR_MS, localDayOf } from '../person/calendar.js';
 import { lifeFrom } from '../person/life.js';
+import type { AnswerWord } from '../person/reaction.js';
 import type { Happening } from '../records.js';
 import { introduce } from './introduction.js';
 import { type Act, Plans } from './plans.js';
@@ -42,6 +44,9 @@ export class HistoryPlay {
     const { stage } = this;
     const { person, feed, user, nats, stopped } = stage.parts;
     const startsAt = epochMs(stage.kept.startsAt);
+    this.progress.reached(this.#at, stage.now());
+    // Whoever finds signals and no file takes the file for lost.
+    await stage.save(this.#at, 'history');
     await feed.sync();
     // After an interruption the clock begins where it was, and the signals since the last save are told again.
     await this.#clockTo(Math.max(this.#at, feed.seen.lastRecordedAt));
@@ -72,6 +77,7 @@ export class HistoryPlay {
       else if (act !== undefined && act.at <= at) await this.#do(act);
       else {
         await this.#saveByDay(happensAt);
+        await this.#sayIfTipped(happening);
         if (await stage.perform(happening)) {
           this.#signals++;
           if (mayDecide(happening)) await this.#settle(DECIDING);
@@ -80,6 +86,23 @@ export class HistoryPlay {
         this.#at = epochMs(happening.at);
       }
     }
+  }
+
+  /**
+   * Who does of their own accord what the active tip says, tells the page. Otherwise the signal alone would end the tip
+   * and trigger a decision as well, and which comes first would be chance.
+   */
+  async #sayIfTipped(happening: Happening): Promise<void> {
+    const { active } = this.stage.parts.feed.seen;
+    if (happening.kind !== 'task-done' || active?.ref !== taskRef(happening.taskId)) return;
+    await this.#answer(active.tipId, 'done', epochMs(happening.at));
+  }
+
+  async #answer(tipId: string, word: AnswerWord, at: number): Promise<void> {
+    const { stage } = this;
+    if (!stage.parts.feed.seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
+    await stage.aboutTip((ingress) => ingress.answerTip(tipId, word, instant(at)));
+    await this.#settle(DECIDING);
   }
 
   async #do(act: Act): Promise<void> {
@@ -93,12 +116,8 @@ export class HistoryPlay {
     }
     const { tipId } = act.tip;
     if (seen.active?.tipId !== tipId) return;
-    if (act.kind === 'see') {
-      if (!seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
-      return;
-    }
-    await stage.aboutTip((ingress) => ingress.answerTip(tipId, act.word, instant(act.at)));
-    await this.#settle(DECIDING);
+    if (act.kind === 'answer') await this.#answer(tipId, act.word, act.at);
+    else if (!seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
   }
 
   /** Nothing active, the last hour told as what happened meanwhile, and the clock let go. */
@@ -112,8 +131,7 @@ export class HistoryPlay {
       const wish = this.#plans.wishFor(active);
       // "Done" would be a signal, and that might bring the next tip.
       const word = wish === undefined || wish === 'done' ? 'will-do' : wish;
-      await stage.aboutTip((ingress) => ingress.showTip(active.tipId));
-      await stage.aboutTip((ingress) => ingress.answerTip(active.tipId, word, instant(now)));
+      await this.#answer(active.tipId, word, now);
     }
     await stage.importHistory(this.#at, now - LATE_MS);
     await this.#settle([...DECIDING, ...SHOWING]);

@@ -58,5 +58,5 @@ const DAY = new Intl.DateTimeFormat('en-GB', {
 });
 
 function dayName(at: number, utcOffsetMinutes: number): string {
-  return DAY.format(localDayOf(at, utcOffsetMinutes) * DAY_MS);
+  return DAY.format(localDayOf(at, utcOffsetMinutes) * DAY_MS).replace(',', '');
 }

@@ -5,6 +5,7 @@ import type { Log } from '@oo/service-host';
 import { demoMapper, taskIdOf } from '../mapper.js';
 import { MINUTE_MS } from '../person/calendar.js';
 import { life, openTasks } from '../person/life.js';
+import { marked } from '../person/marked.js';
 import type { Person } from '../person/person.js';
 import type { DemoFile, DemoState } from '../provider/demo-file.js';
 import type { Ledger } from '../provider/ledger.js';
@@ -28,6 +29,8 @@ export interface StageParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly stopped: AbortSignal;
+  /** Put into every text; empty is none. */
+  readonly mark: string;
 }
 
 /** Where a life is played: what happens, happens at the provider and is told to the ingress. */
@@ -51,9 +54,10 @@ export class Stage {
 
   /** @returns false where it cannot happen any more, as when the task is done already */
   async perform(happening: Happening): Promise<boolean> {
-    const { ledger, ingress } = this.parts;
-    if (!ledger.apply(happening)) return false;
-    const signal = demoMapper.signal(happening);
+    const { ledger, ingress, mark } = this.parts;
+    const written = mark === '' ? happening : marked(happening, mark);
+    if (!ledger.apply(written)) return false;
+    const signal = demoMapper.signal(written);
     if (signal === undefined) throw new Error(`a ${happening.kind} is no signal`);
     await ingress.postSignal(signal);
     return true;
