@@ -54,10 +54,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except (Unanswered, OSError, ValueError) as error:
         print(f"The history cannot be read: {error}", file=sys.stderr)
         return EXIT_UNAVAILABLE
-    if wanted.decision is not None:
-        report = _decision(by_person, wanted.decision)
-    else:
-        report = _people(by_person, until)
+    try:
+        if wanted.decision is not None:
+            report = _decision(by_person, wanted.decision)
+        else:
+            report = _people(by_person, until)
+    except (ValueError, LookupError) as error:
+        print(f"The history cannot be folded by this build: {error}", file=sys.stderr)
+        return EXIT_UNAVAILABLE
     if report is None:
         print("There is no such person or decision in the history.", file=sys.stderr)
         return EXIT_NOT_FOUND
