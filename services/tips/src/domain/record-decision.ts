@@ -47,7 +47,9 @@ function isSound(userId: string, decision: DecisionRecord): boolean {
   const { trigger, choice, candidates, actProbability } = decision;
   const [decidedAt, holdsUntil] = [epochMs(decision.decidedAt ?? ''), epochMs(decision.holdsUntil ?? '')];
   const held = holdsUntil - decidedAt;
-  if (trigger === undefined || !(held > 0 && held <= LONGEST_HORIZON_MS)) return false;
+  // Silence where speaking was not allowed has no outcome, hence no horizon.
+  const shortest = isAvailable(decision) ? 1 : 0;
+  if (trigger === undefined || !(held >= shortest && held <= LONGEST_HORIZON_MS)) return false;
   if (!isUserId(userId) || decision.decisionId !== decisionIdOf(userId, trigger.kind, trigger.id))
     return false;
   if (choice === '') return isAvailable(decision) || actProbability === 0;

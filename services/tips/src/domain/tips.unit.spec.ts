@@ -125,6 +125,16 @@ describe('a decision is recorded', () => {
     });
     given(withheld(WAIT)).when(record(quiet, 30)).then(withheld(quiet));
   });
+  it('without a horizon where speaking was not allowed', () => {
+    const quiet = decision('quiet', 0, {
+      unavailable: [Unavailability.UNAVAILABILITY_QUIET_HOURS],
+      actProbability: 0,
+      holdsUntil: at(0),
+    });
+    given().when(record(quiet, 0)).then(withheld(quiet));
+    const wait = decision('w', 0, { holdsUntil: at(0) });
+    given().when(record(wait, 0)).then(voided(wait, VoidReason.VOID_REASON_INVALID));
+  });
   it('with a horizon that begins where the last one ended, when its trigger is older', () => {
     given(proposed(A), closed(A, OutcomeKind.OUTCOME_KIND_COMPLETED, 0, 20))
       .when(close(decision('early', 10), 80))
