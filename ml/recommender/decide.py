@@ -20,6 +20,8 @@ TODO_HOLDS: Final = 2 * HOUR
 ADVICE_HOLDS: Final = 45 * MINUTE
 WAIT_HOLDS: Final = 60 * MINUTE
 """Horizons: how long an answer counts."""
+LONGEST_WAIT: Final = 4 * HOUR
+"""After this long it asks again, however long the person's calendar says that they are busy."""
 WAIT_ON_PAGE: Final = 15 * SECOND
 """Who looks at the page is not left waiting for an hour."""
 AFTER_TIP: Final = 15 * MINUTE
@@ -172,14 +174,18 @@ def _times(
         if page:
             return at + WAIT_ON_PAGE, at + WAIT_ON_PAGE
         busy_until, _ = person.busy_at(at)
-        return at + WAIT_HOLDS, person.after_quiet(at + WAIT_HOLDS if busy_until is None else busy_until)
-    # Nothing is measured where nothing could be said, so the decision holds for no time at all.
+        again = at + WAIT_HOLDS if busy_until is None else min(busy_until, at + LONGEST_WAIT)
+        return at + WAIT_HOLDS, person.after_quiet(again)
+    # Nothing is measured where nothing could be said; a decision holds for a while all the same.
+    holds_until = at + WAIT_HOLDS
     if decisions_pb2.UNAVAILABILITY_NO_CONSENT in unavailable:
-        return at, None
+        return holds_until, None
     if person.active_tip is not None:
-        return at, person.after_quiet(max(at, person.active_tip.holds_until) + AFTER_TIP)
-    if decisions_pb2.UNAVAILABILITY_BUDGET_SPENT in unavailable:
-        return at, person.after_quiet(person.next_local_day(at))
-    if decisions_pb2.UNAVAILABILITY_QUIET_HOURS in unavailable:
-        return at, person.after_quiet(at)
-    return at, person.after_quiet(at + WAIT_HOLDS)
+        reconsider_at = max(at, person.active_tip.holds_until) + AFTER_TIP
+    elif decisions_pb2.UNAVAILABILITY_BUDGET_SPENT in unavailable:
+        reconsider_at = person.next_local_day(at)
+    elif decisions_pb2.UNAVAILABILITY_QUIET_HOURS in unavailable:
+        reconsider_at = at
+    else:
+        reconsider_at = holds_until
+    return holds_until, person.after_quiet(reconsider_at)
