@@ -1,4 +1,4 @@
-import { hostConfig, piece } from '@oo/service-host';
+import { piece } from '@oo/service-host';
 import { z } from 'zod';
 
 const address = piece(
@@ -7,7 +7,4 @@ const address = piece(
 );
 
 /** Where the providers are: a variable for each connector, named by its manifest. */
-export const PROVIDER_ADDRESSES = { OO_DEMO_PROVIDER_URL: address };
-
-export const integrationsConfig = hostConfig.extend(PROVIDER_ADDRESSES);
-export type IntegrationsConfig = z.infer<typeof integrationsConfig>;
+export const providerAddresses = z.object({ OO_DEMO_PROVIDER_URL: address });

@@ -1,4 +1,3 @@
-export { type IntegrationsConfig, integrationsConfig, PROVIDER_ADDRESSES } from './config.js';
 export * from './connectors/connector.js';
 export * from './connectors/connectors.js';
 export * from './connectors/manifest.js';

@@ -1,14 +1,15 @@
 import { Module } from '@nestjs/common';
-import { CONFIGURATION } from '@oo/service-host';
+import { readConfig } from '@oo/service-host';
+import { providerAddresses } from './config.js';
 import { CONNECTORS } from './connectors/connectors.js';
-import { type Addresses, Registry } from './connectors/registry.js';
+import { Registry } from './connectors/registry.js';
 import { IntegrationsController } from './integrations.controller.js';
 import { REGISTRY } from './tokens.js';
 
+// Read here and not in the process's configuration: the module alone knows which connectors there are.
 const registry = {
   provide: REGISTRY,
-  inject: [CONFIGURATION],
-  useFactory: (config: Addresses) => new Registry(CONNECTORS, config),
+  useFactory: () => new Registry(CONNECTORS, readConfig(providerAddresses)),
 };
 
 @Module({ controllers: [IntegrationsController], providers: [registry] })

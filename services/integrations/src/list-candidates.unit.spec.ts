@@ -1,6 +1,8 @@
 import { newUserId, ProblemError, TipKind, tenantId } from '@oo/contracts';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { providerAddresses } from './config.js';
 import type { Connector } from './connectors/connector.js';
+import { CONNECTORS } from './connectors/connectors.js';
 import { Registry } from './connectors/registry.js';
 import { demoConnector } from './demo/connector.js';
 import { fetchText } from './fetch-text.js';
@@ -130,9 +132,13 @@ describe('a text', () => {
 });
 
 describe('the registry', () => {
-  it('refuses two connectors of one name, and an address that is no http URL', () => {
+  it('refuses two connectors of one name', () => {
     expect(() => new Registry([named('a'), named('a')], {})).toThrow('named "a"');
-    expect(() => new Registry([named('a')], { OO_A_URL: 'ftp://x' })).toThrow('OO_A_URL is "ftp://x"');
+  });
+
+  it('can be told where each connector of this build has its provider', () => {
+    const variables = CONNECTORS.map(({ manifest }) => manifest.address);
+    expect(variables.sort()).toEqual(Object.keys(providerAddresses.shape).sort());
   });
 
   it('refuses a manifest that is not valid', () => {

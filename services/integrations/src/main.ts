@@ -1,5 +1,4 @@
-import { runService } from '@oo/service-host';
-import { integrationsConfig } from './config.js';
+import { hostConfig, runService } from '@oo/service-host';
 import { IntegrationsModule } from './integrations.module.js';
 
-await runService({ name: 'integrations', config: integrationsConfig, modules: [IntegrationsModule] });
+await runService({ name: 'integrations', config: hostConfig, modules: [IntegrationsModule] });

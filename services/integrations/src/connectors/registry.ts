@@ -8,18 +8,16 @@ export interface ActiveConnector {
   readonly address: string;
 }
 
-/** The providers' base URLs by the variables that the manifests name; without one a connector is off. */
-export type Addresses = Readonly<Record<string, unknown>>;
-
 /** The connectors that are on, by the name that stands first in their references. */
 export class Registry {
   readonly #active: ReadonlyMap<string, ActiveConnector>;
 
   /**
    * @param connectors all that this build has
-   * @throws Error when two share a name, a manifest is not valid, or an address is not an http(s) URL
+   * @param addresses base URLs by the variables that the manifests name; without one a connector is off
+   * @throws Error when two share a name, or a manifest is not valid
    */
-  constructor(connectors: readonly Connector[], addresses: Addresses) {
+  constructor(connectors: readonly Connector[], addresses: Readonly<Record<string, string | undefined>>) {
     const active = new Map<string, ActiveConnector>();
     const names = new Set<string>();
     for (const connector of connectors) {
@@ -27,10 +25,7 @@ export class Registry {
       if (names.has(name)) throw new Error(`two connectors are named "${name}"; rename one of them`);
       names.add(name);
       const given = addresses[variable];
-      if (given === undefined || given === '') continue;
-      if (typeof given !== 'string' || !/^https?:$/.test(URL.parse(given)?.protocol ?? '')) {
-        throw new Error(`${variable} is ${JSON.stringify(given)}; allowed is an http or https URL`);
-      }
+      if (given === undefined) continue;
       active.set(name, { connector, address: given.replace(/\/+$/, '') });
     }
     this.#active = active;
