@@ -1,57 +1,31 @@
-import { type Batch, type FoldContext, type Folded, foldBatch } from './fold.js';
-import { type ReadModel, RowRefused } from './read-model.js';
+import { type Batch, type FoldContext, type Folded, foldBatch, refold, type Writing } from './fold.js';
+import type { Owner } from './projection.js';
+import { type ReadModel, type ReadModelTransaction, RowRefused } from './read-model.js';
 
-/**
- * Handles a batch in one transaction. Where the database refuses a row, the batch is taken event by event, and the
- * event whose row it is gets parked.
- */
-export async function commitBatch(context: FoldContext, readModel: ReadModel, batch: Batch): Promise<Folded> {
-  try {
-    return await readModel.transaction((transaction) => foldBatch(context, transaction, batch));
-  } catch (error) {
-    if (!(error instanceof RowRefused)) throw error;
-    return commitOneByOne(context, readModel, batch);
-  }
+/** Handles a batch in one transaction. */
+export function commitBatch(context: FoldContext, readModel: ReadModel, batch: Batch): Promise<Folded> {
+  return commit(readModel, (transaction, writing) => foldBatch(context, transaction, batch, writing));
 }
 
-async function commitOneByOne(
+/** Makes the rows of an owner anew, up to the position of the checkpoint. What waited is tried again. */
+export function commitRefold(
   context: FoldContext,
   readModel: ReadModel,
-  { events, before, through }: Batch,
+  owner: Owner,
+  through: bigint,
 ): Promise<Folded> {
-  let reached = before;
-  let sum: Folded = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: [], changed: [] };
-  for (const event of events) {
-    const alone = { events: [event], before: reached, through: reached };
-    if (event.position > reached) reached = alone.through = event.position;
-    sum = added(sum, await commitAlone(context, readModel, alone, event.id));
-  }
-  const end = { events: [], before: reached, through };
-  return added(sum, await readModel.transaction((transaction) => foldBatch(context, transaction, end)));
+  return commit(readModel, (transaction, writing) => refold(context, transaction, owner, through, writing));
 }
 
-async function commitAlone(
-  context: FoldContext,
+/** Where the database refuses a row, the work is done once more event by event, and the event in question parked. */
+async function commit(
   readModel: ReadModel,
-  batch: Batch,
-  id: string,
+  work: (transaction: ReadModelTransaction, writing: Writing) => Promise<Folded>,
 ): Promise<Folded> {
   try {
-    return await readModel.transaction((transaction) => foldBatch(context, transaction, batch));
+    return await readModel.transaction((transaction) => work(transaction, 'together'));
   } catch (error) {
     if (!(error instanceof RowRefused)) throw error;
-    const refused = new Map([[id, error.message]]);
-    return readModel.transaction((transaction) => foldBatch(context, transaction, { ...batch, refused }));
+    return readModel.transaction((transaction) => work(transaction, 'apart'));
   }
-}
-
-function added(one: Folded, other: Folded): Folded {
-  return {
-    applied: one.applied + other.applied,
-    duplicates: one.duplicates + other.duplicates,
-    refilled: one.refilled + other.refilled,
-    refolded: one.refolded + other.refolded,
-    parked: [...one.parked, ...other.parked],
-    changed: [...one.changed, ...other.changed],
-  };
 }

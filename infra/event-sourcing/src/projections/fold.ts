@@ -5,8 +5,8 @@ import type { Change } from './changes.js';
 import type { ArrivedEvent, History } from './history.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import { followedOwner, type Owner, type ProjectionDefinition } from './projection.js';
-import type { ParkedEvent, ReadModelTransaction, StreamMark } from './read-model.js';
-import { carryOut, rowsNeeded } from './row-set.js';
+import { type ParkedEvent, type ReadModelTransaction, RowRefused, type StreamMark } from './read-model.js';
+import { carryOut, rowsNeeded, type TableWrite } from './row-set.js';
 
 /** Events that are to be handled together. */
 export interface Batch {
@@ -15,9 +15,13 @@ export interface Batch {
   readonly before: bigint;
   /** Position up to which everything has been handled once the batch is. */
   readonly through: bigint;
-  /** Events that the database refused, by id, with the reason: they are parked. */
-  readonly refused?: ReadonlyMap<string, string>;
 }
+
+/**
+ * `together`: one statement a table, whatever the number of events. `apart`: event by event, so that one whose row
+ * the database refuses is found, and parked.
+ */
+export type Writing = 'together' | 'apart';
 
 /** What a batch came to. */
 export interface Folded {
@@ -55,6 +59,7 @@ export async function foldBatch(
   context: FoldContext,
   transaction: ReadModelTransaction,
   batch: Batch,
+  writing: Writing = 'together',
 ): Promise<Folded> {
   const arrivals = arrivalsOf(context, batch.events);
   const [known, waiting] = await Promise.all([
@@ -63,18 +68,14 @@ export async function foldBatch(
   ]);
   const { due, late, duplicates, refilled } = await guard(context, batch, arrivals, known);
   for (const owner of late) waiting.delete(owner);
-  const folding = new Folding(context.projection, waiting, batch.refused);
-  for (const arrival of due) if (!late.has(arrival.owner)) folding.take(arrival);
+  const folding = new Folding(context.projection, transaction, waiting, writing);
+  await folding.takeAll(due.filter(({ owner }) => !late.has(owner)));
   for (const owner of late) {
     await transaction.forget(owner);
     for (const stream of streamsOf(context.projection, owner)) known.delete(stream);
-    for (const arrival of await wholeOf(context, owner, batch.through)) folding.take(arrival);
+    await folding.takeAll(await wholeOf(context, owner, batch.through));
   }
-  // In one go: what fails there fails the transaction as a whole.
-  await Promise.all([
-    folding.write(transaction, known),
-    transaction.checkpoint(context.partitions, batch.through),
-  ]);
+  await folding.write(known, { partitions: context.partitions, position: batch.through });
   return { ...folding.result(), duplicates, refilled, refolded: late.size };
 }
 
@@ -87,13 +88,14 @@ export async function refold(
   transaction: ReadModelTransaction,
   owner: Owner,
   through: bigint,
+  writing: Writing = 'together',
 ): Promise<Folded> {
-  const folding = new Folding(context.projection, new Set());
   // Held against a worker that is about to go on with one of them.
   await transaction.revisions(streamsOf(context.projection, owner));
   await transaction.forget(owner);
-  for (const arrival of await wholeOf(context, owner, through)) folding.take(arrival);
-  await folding.write(transaction, new Map());
+  const folding = new Folding(context.projection, transaction, new Set(), writing);
+  await folding.takeAll(await wholeOf(context, owner, through));
+  await folding.write(new Map());
   return { ...folding.result(), duplicates: 0, refilled: 0, refolded: 1 };
 }
 
@@ -207,7 +209,7 @@ const END = 1n << 63n;
 
 /** Collects what events do to rows, and parks those that cannot be applied and their people's behind them. */
 class Folding {
-  readonly #changes: Change[] = [];
+  #changes: Change[] = [];
   readonly #parked: ParkedEvent[] = [];
   readonly #handled = new Map<string, StreamMark>();
   readonly #changed = new Map<string, StreamMark>();
@@ -215,51 +217,86 @@ class Folding {
 
   constructor(
     private readonly projection: ProjectionDefinition,
+    private readonly transaction: ReadModelTransaction,
     private readonly waiting: Set<Owner>,
-    private readonly refused: ReadonlyMap<string, string> = new Map(),
+    private readonly writing: Writing,
   ) {}
 
-  take({ event, owner }: Arrival): void {
-    const { stream, revision } = event;
-    const mark = { stream, owner, revision };
-    this.#handled.set(stream, mark);
-    if (!this.projection.reads.has(event.type)) return;
-    const refusal = this.refused.get(event.id);
-    if (this.waiting.has(owner)) this.#park(event, owner, null);
-    else if (refusal !== undefined) this.#park(event, owner, refusal);
-    else this.#apply(event, mark);
-  }
-
-  #apply(event: ArrivedEvent, mark: StreamMark): void {
-    try {
-      const changes = this.projection.apply(parseStored(event));
-      for (const change of changes) requireOwner(change, mark.owner);
-      this.#applied++;
-      if (changes.length === 0) return;
-      this.#changes.push(...changes);
-      this.#changed.set(mark.stream, mark);
-    } catch (error) {
-      this.#park(event, mark.owner, error instanceof Error ? error.message : String(error));
+  async takeAll(arrivals: readonly Arrival[]): Promise<void> {
+    for (const arrival of arrivals) {
+      const { event, owner } = arrival;
+      this.#handled.set(event.stream, markOf(arrival));
+      if (!this.projection.reads.has(event.type)) continue;
+      if (this.waiting.has(owner)) {
+        this.#park(arrival, null);
+        continue;
+      }
+      const refusal = await this.#apply(arrival);
+      if (refusal === undefined) this.#applied++;
+      else this.#park(arrival, refusal);
     }
   }
 
-  #park({ stream, revision, position, type }: ArrivedEvent, owner: Owner, error: string | null): void {
+  /** @returns why it cannot be applied, where it cannot */
+  async #apply(arrival: Arrival): Promise<string | undefined> {
+    let changes: readonly Change[];
+    try {
+      changes = this.projection.apply(parseStored(arrival.event));
+      for (const change of changes) requireOwner(change, arrival.owner);
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+    if (changes.length === 0) return undefined;
+    try {
+      if (this.writing === 'together') this.#changes.push(...changes);
+      else await this.transaction.attempt((attempt) => writeRows(attempt, changes));
+    } catch (error) {
+      if (error instanceof RowRefused) return error.message;
+      throw error;
+    }
+    this.#changed.set(arrival.event.stream, markOf(arrival));
+    return undefined;
+  }
+
+  #park({ event, owner }: Arrival, error: string | null): void {
+    const { stream, revision, position, type } = event;
     this.waiting.add(owner);
     this.#parked.push({ owner, stream, revision, position, type, error: error?.slice(0, 1000) ?? null });
   }
 
-  async write(transaction: ReadModelTransaction, known: ReadonlyMap<string, bigint>): Promise<void> {
-    const needed = [...rowsNeeded(this.#changes)];
-    const loaded = await Promise.all(needed.map(([table, keys]) => transaction.load(table, keys)));
-    const rows = new Map(needed.map(([table], index) => [table, loaded[index] ?? []]));
+  /** The statements go out together; what fails there fails the transaction as a whole. */
+  async write(
+    known: ReadonlyMap<string, bigint>,
+    checkpoint?: { readonly partitions: PartitionSet; readonly position: bigint },
+  ): Promise<void> {
+    const { transaction } = this;
+    const writes = await writesOf(transaction, this.#changes);
     await Promise.all([
-      ...carryOut(this.#changes, rows).map((write) => transaction.write(write)),
+      ...writes.map((write) => transaction.write(write)),
       transaction.mark([...this.#handled.values()], known),
       transaction.park(this.#parked),
+      ...(checkpoint === undefined
+        ? []
+        : [transaction.checkpoint(checkpoint.partitions, checkpoint.position)]),
     ]);
   }
 
   result(): Pick<Folded, 'applied' | 'parked' | 'changed'> {
     return { applied: this.#applied, parked: this.#parked, changed: [...this.#changed.values()] };
   }
+}
+
+const markOf = ({ event: { stream, revision }, owner }: Arrival): StreamMark => ({ stream, owner, revision });
+
+async function writesOf(
+  transaction: ReadModelTransaction,
+  changes: readonly Change[],
+): Promise<TableWrite[]> {
+  const needed = [...rowsNeeded(changes)];
+  const loaded = await Promise.all(needed.map(([table, keys]) => transaction.load(table, keys)));
+  return carryOut(changes, new Map(needed.map(([table], index) => [table, loaded[index] ?? []])));
+}
+
+async function writeRows(transaction: ReadModelTransaction, changes: readonly Change[]): Promise<void> {
+  for (const write of await writesOf(transaction, changes)) await transaction.write(write);
 }

@@ -2,11 +2,14 @@ import { newUserId, streamOf, tenantId } from '@oo/contracts';
 import { describe, expect, it } from 'vitest';
 import { StreamGone } from '../event-store/errors.js';
 import { upsert } from './changes.js';
+import { commitBatch, commitRefold } from './commit.js';
 import { foldBatch, refold } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { InMemoryReadModel } from './in-memory-read-model.js';
 import { ALL_PARTITIONS, type PartitionSet, partitionOfOwner } from './partitions.js';
 import { defineProjection } from './projection.js';
+import { type ReadModelTransaction, RowRefused } from './read-model.js';
+import type { TableWrite } from './row-set.js';
 import { type GivenEvent, recorded } from './specification.js';
 import { table } from './tables.js';
 
@@ -55,6 +58,7 @@ class Scene {
     this.readModel = new InMemoryReadModel(projection);
     const stored = this.events.filter(kept);
     this.history = {
+      head: async () => stored.at(-1)?.position,
       async *readAll() {
         yield stored;
       },
@@ -80,8 +84,12 @@ class Scene {
   }
 
   valences() {
-    return Object.fromEntries(this.readModel.rows(moods).map(({ user_id, valence }) => [user_id, valence]));
+    return valencesOf(this.readModel);
   }
+}
+
+function valencesOf(readModel: InMemoryReadModel) {
+  return Object.fromEntries(readModel.rows(moods).map(({ user_id, valence }) => [user_id, valence]));
 }
 
 describe('the revision guard', () => {
@@ -148,6 +156,76 @@ describe('an event that cannot be applied', () => {
     expect(scene.valences()).toEqual({ [ada]: 1, [bob]: 1 });
     expect(scene.readModel.parked()).toEqual([]);
     expect(await scene.fold([3, 4])).toMatchObject({ duplicates: 2 });
+  });
+
+  describe('whose row the database refuses', () => {
+    /** A database that has no room for one valence. */
+    class Refusing extends InMemoryReadModel {
+      override transaction<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {
+        return super.transaction((transaction) => work(refusing(transaction)));
+      }
+    }
+    function refusing(transaction: ReadModelTransaction): ReadModelTransaction {
+      return new Proxy(transaction, {
+        get(target, name: keyof ReadModelTransaction) {
+          if (name === 'write') {
+            return async (write: TableWrite) => {
+              if (write.upserts.some(({ valence }) => valence === 2)) throw new RowRefused('22000: no room');
+              return target.write(write);
+            };
+          }
+          if (name === 'attempt') {
+            return (work: (inner: ReadModelTransaction) => Promise<unknown>) =>
+              target.attempt((inner) => work(refusing(inner)));
+          }
+          return target[name].bind(target);
+        },
+      });
+    }
+    const each = table({
+      name: 'each',
+      columns: { user_id: 'text not null', position: 'bigint not null', valence: 'integer not null' },
+      key: ['user_id', 'position'],
+    });
+    const projection = defineProjection({
+      name: 'each',
+      version: 1,
+      tables: [each],
+      reads: ['MoodReported'],
+      apply: ({ data, metadata, position }) => [
+        upsert(each, { user_id: metadata.userId, position, valence: data.valence }),
+      ],
+    });
+    const scene = () => ({ made: new Scene(given, projection), readModel: new Refusing(projection) });
+    const positionsOf = (readModel: InMemoryReadModel) =>
+      readModel.rows(each).map(({ position }) => position);
+    const events = (made: Scene, ...indexes: number[]) =>
+      made.events.filter((_, index) => indexes.includes(index));
+
+    it('is found in its batch, also where the store had to give it', async () => {
+      for (const indexes of [
+        [0, 1, 2, 3, 4],
+        [1, 3, 4],
+      ]) {
+        const { made, readModel } = scene();
+        const batch = { events: events(made, ...indexes), before: -1n, through: 50n };
+        const { parked } = await commitBatch(made.context, readModel, batch);
+        expect(parked).toMatchObject([
+          { owner: ada, revision: 1n, error: '22000: no room' },
+          { owner: ada, revision: 2n, error: null },
+        ]);
+        expect(positionsOf(readModel)).toEqual([10n, 20n, 50n]);
+        expect(await readModel.position(ALL_PARTITIONS)).toBe(50n);
+      }
+    });
+
+    it('stays parked when it is tried again in vain', async () => {
+      const { made, readModel } = scene();
+      await commitBatch(made.context, readModel, { events: made.events, before: -1n, through: 50n });
+      await commitRefold(made.context, readModel, ada, 50n);
+      expect(readModel.parked()).toHaveLength(2);
+      expect(positionsOf(readModel)).toEqual([10n, 20n, 50n]);
+    });
   });
 
   it('is any event whose payload cannot be read', async () => {

@@ -54,12 +54,15 @@ export class InMemoryReadModel implements ReadModel {
 }
 
 class InMemoryTransaction implements ReadModelTransaction {
-  readonly #tables: Map<Table, Map<string, Row>>;
-  readonly #streams: Map<string, StreamMark>;
-  readonly #checkpoints: Map<string, Checkpoint>;
+  #tables: Map<Table, Map<string, Row>>;
+  #streams: Map<string, StreamMark>;
+  #checkpoints: Map<string, Checkpoint>;
   #parked: ParkedEvent[];
 
-  constructor(state: State, tables: readonly Table[]) {
+  constructor(
+    state: State,
+    private readonly tables: readonly Table[],
+  ) {
     this.#tables = new Map(tables.map((table) => [table, new Map(state.tables.get(table))]));
     this.#streams = new Map(state.streams);
     this.#checkpoints = new Map(state.checkpoints);
@@ -73,6 +76,16 @@ class InMemoryTransaction implements ReadModelTransaction {
       parked: this.#parked,
       checkpoints: this.#checkpoints,
     };
+  }
+
+  async attempt<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {
+    const attempt = new InMemoryTransaction(this.state(), this.tables);
+    const result = await work(attempt);
+    this.#tables = attempt.#tables;
+    this.#streams = attempt.#streams;
+    this.#checkpoints = attempt.#checkpoints;
+    this.#parked = attempt.#parked;
+    return result;
   }
 
   async revisions(streams: readonly string[]): Promise<Map<string, bigint>> {

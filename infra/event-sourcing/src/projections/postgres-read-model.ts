@@ -155,12 +155,11 @@ export class PostgresReadModel implements ReadModel {
   }
 
   async transaction<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {
-    let result: { value: T } | undefined;
-    await this.sql.begin(async (sql) => {
-      result = { value: await work(new PostgresTransaction(sql, this.schema, this.projection.tables)) };
-    });
-    if (result === undefined) throw new Error('the transaction ended without its work');
-    return result.value;
+    return resultOf((run) =>
+      this.sql.begin((sql) =>
+        run(() => work(new PostgresTransaction(sql, this.schema, this.projection.tables))),
+      ),
+    );
   }
 
   /** Deletes all of it. */
@@ -186,6 +185,18 @@ function ownTables(schema: string): string[] {
   ];
 }
 
+/** What the work inside a transaction gives. (The driver's own result type takes arrays apart.) */
+async function resultOf<T>(
+  begin: (run: (work: () => Promise<T>) => Promise<void>) => Promise<unknown>,
+): Promise<T> {
+  let result: { readonly value: T } | undefined;
+  await begin(async (work) => {
+    result = { value: await work() };
+  });
+  if (result === undefined) throw new Error('the transaction ended without its work');
+  return result.value;
+}
+
 type Transaction = Parameters<Parameters<ReadModels['begin']>[1]>[0];
 
 class PostgresTransaction implements ReadModelTransaction {
@@ -209,6 +220,12 @@ class PostgresTransaction implements ReadModelTransaction {
     const rows = await this.sql<{ owner: string }[]>`
       select distinct owner from ${this.sql(this.schema)}.parked where owner = any(${[...owners]})`;
     return new Set(rows.map(({ owner }) => owner));
+  }
+
+  attempt<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {
+    return resultOf((run) =>
+      this.sql.savepoint((sql) => run(() => work(new PostgresTransaction(sql, this.schema, this.tables)))),
+    );
   }
 
   async load(table: Table, keys: readonly Row[]): Promise<Row[]> {

@@ -1,12 +1,4 @@
-import {
-  type Category,
-  digestOf,
-  EVENTS,
-  type EventType,
-  ownerOf,
-  type RecordedEvent,
-  type UserId,
-} from '@oo/contracts';
+import { type Category, digestOf, EVENTS, type EventType, ownerOf, type RecordedEvent } from '@oo/contracts';
 import type { Change } from './changes.js';
 import type { Table } from './tables.js';
 
@@ -75,8 +67,8 @@ export function defineProjection<const Type extends EventType>(
   };
 }
 
-/** Who a stream's rows belong to: the person, or the stream's own name where it is nobody's. */
-export type Owner = UserId | string;
+/** Who a stream's rows belong to: the person's id, or the stream's own name where it is nobody's. */
+export type Owner = string;
 
 /** The owner of a stream, if the projection follows it. */
 export function followedOwner(

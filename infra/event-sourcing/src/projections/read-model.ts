@@ -40,6 +40,8 @@ export interface ReadModelTransaction {
   revisions(streams: readonly string[]): Promise<Map<string, bigint>>;
   /** Those of `owners` that wait. */
   waiting(owners: readonly Owner[]): Promise<Set<Owner>>;
+  /** Within the transaction, all that `work` writes or nothing. */
+  attempt<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T>;
   load(table: Table, keys: readonly Row[]): Promise<Row[]>;
   /** @throws RowRefused when the database cannot take a value */
   write(write: TableWrite): Promise<void>;

@@ -27,6 +27,7 @@ export type GivenEvent = DomainEvent & {
 };
 
 const NOTHING: History = {
+  head: async () => undefined,
   async *readAll() {},
   async *readStream() {},
 };

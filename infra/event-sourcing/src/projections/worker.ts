@@ -1,11 +1,11 @@
-import { commitBatch } from './commit.js';
-import { type FoldContext, type Folded, refold } from './fold.js';
+import { commitBatch, commitRefold } from './commit.js';
+import type { FoldContext, Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { Inbox, type Link, runOf } from './inbox.js';
 import { delay, type LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
-import { type ReadModel, RowRefused, type StreamMark } from './read-model.js';
+import type { ReadModel, StreamMark } from './read-model.js';
 
 export interface WorkerOptions {
   readonly projection: ProjectionDefinition;
@@ -13,7 +13,10 @@ export interface WorkerOptions {
   readonly readModel: ReadModel;
   readonly history: History;
   readonly feed: LiveFeed;
-  /** Told, after the commit, whose rows have changed; not while the read model is being rebuilt. */
+  /**
+   * Told, after the commit, whose rows have changed. What changed on the way to the head is told when it is reached,
+   * and in a long rebuild only of the streams that changed last.
+   */
   readonly changed?: (marks: readonly StreamMark[]) => void;
   /** Told of parked events, and of failures that the worker will try to get over. */
   readonly report?: (report: WorkerReport) => void;
@@ -38,6 +41,9 @@ export interface WorkerTiming {
 
 export const WORKER_TIMING: WorkerTiming = { sweepMs: 1_000, pollMs: 200, retryMs: 500, batch: 1_000 };
 
+/** As many streams as have an interested page open, and not a hint for each of a million that are rebuilt. */
+const UNTOLD = 10_000;
+
 /** Counts since the worker's start. */
 export interface WorkerCounts {
   readonly applied: number;
@@ -60,6 +66,8 @@ export class ProjectionWorker {
   readonly #timing: WorkerTiming;
   #position = -1n;
   #isReady = false;
+  /** Streams that changed on the way to the head. */
+  readonly #untold = new Map<string, StreamMark>();
   #counts: WorkerCounts = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: 0, reads: 0 };
 
   constructor(options: WorkerOptions) {
@@ -105,10 +113,13 @@ export class ProjectionWorker {
     try {
       await readModel.prepare();
       this.#position = await readModel.position(partitions);
+      await this.#requireSameStore();
       await this.#catchUp(signal);
       if (signal.aborted) return;
       await this.#retryParked();
       this.#isReady = true;
+      this.#tell([...this.#untold.values()]);
+      this.#untold.clear();
       this.#options.report?.({ kind: 'caught-up', position: this.#position, applied: this.#counts.applied });
       let link: Link | undefined;
       while (!signal.aborted) {
@@ -128,6 +139,17 @@ export class ProjectionWorker {
     } finally {
       unsubscribe();
     }
+  }
+
+  /** @throws where the rows know more than the store has: they come of another store, or this one lags behind */
+  async #requireSameStore(): Promise<void> {
+    const { history, projection } = this.#options;
+    const head = (await history.head()) ?? -1n;
+    if (head >= this.#position) return;
+    throw new Error(
+      `${projection.name} is at position ${this.#position} and the store ends at ${head}; ` +
+        `if that is another store, drop the schema ${projection.schema}`,
+    );
   }
 
   /** @throws where the tables are gone or older than what was written: the worker then starts from what they say */
@@ -159,15 +181,7 @@ export class ProjectionWorker {
     const { readModel, partitions } = this.#options;
     const owners = await readModel.parkedOwners();
     for (const owner of owners.filter((one) => partitions.has(partitionOfOwner(one)))) {
-      try {
-        const folded = await readModel.transaction((transaction) =>
-          refold(this.#context, transaction, owner, this.#position),
-        );
-        this.#committed(folded, this.#position);
-      } catch (error) {
-        // The database refuses one of the rows still; it stays as it is.
-        if (!(error instanceof RowRefused)) throw error;
-      }
+      this.#committed(await commitRefold(this.#context, readModel, owner, this.#position), this.#position);
     }
   }
 
@@ -176,7 +190,23 @@ export class ProjectionWorker {
     const { applied, duplicates, refilled, refolded, parked, changed } = folded;
     this.#count({ applied, duplicates, refilled, refolded, parked: parked.length });
     if (parked.length > 0) this.#options.report?.({ kind: 'parked', events: parked });
-    if (this.#isReady && changed.length > 0) this.#options.changed?.(changed);
+    if (this.#isReady) this.#tell(changed);
+    else this.#keepUntold(changed);
+  }
+
+  #tell(marks: readonly StreamMark[]): void {
+    if (marks.length > 0) this.#options.changed?.(marks);
+  }
+
+  #keepUntold(marks: readonly StreamMark[]): void {
+    for (const mark of marks) {
+      this.#untold.delete(mark.stream);
+      this.#untold.set(mark.stream, mark);
+    }
+    for (const stream of this.#untold.keys()) {
+      if (this.#untold.size <= UNTOLD) break;
+      this.#untold.delete(stream);
+    }
   }
 
   #count(more: Partial<WorkerCounts>): void {
