@@ -44,9 +44,7 @@ it('keeps a provider’s text out of store, broker, database and logs, also afte
     const provider = holding([folder('demo')], canary);
     expect(provider.length).toBeGreaterThan(0);
     await oo.stop();
-    expect(
-      holding(['eventstore', 'nats', 'postgres', 'logs', 'recommender', 'identity'].map(folder), canary),
-    ).toEqual([]);
+    expect(holding(['eventstore', 'nats', 'postgres', 'logs', 'identity'].map(folder), canary)).toEqual([]);
   } finally {
     await browser.close();
     await oo.dispose();

@@ -34,7 +34,7 @@ async function look(oo: RunningOo, now: string): Promise<Seen> {
   return { tip, timeline, next: record };
 }
 
-it('shows the same tip, timeline and next decision after broker, read models and learner were deleted', async () => {
+it('shows the same tip, timeline and next decision after broker and read models were deleted; the learner keeps no files', async () => {
   const env = { OO_DEMO_WEEKS: '1', OO_DEMO_PACE: '0' };
   const original = await RunningOo.start(env);
   const twinFolder = mkdtempSync(join(tmpdir(), 'oo-twin-'));
@@ -50,7 +50,7 @@ it('shows the same tip, timeline and next decision after broker, read models and
 
     cpSync(original.dataDir, twinFolder, { recursive: true, preserveTimestamps: true });
     const deleted = await original.json<{ deleted: string[] }>('reset', '--derived', '--yes');
-    expect(deleted.deleted).toEqual(['nats', 'recommender', 'readmodels']);
+    expect(deleted.deleted).toEqual(['nats', 'readmodels']);
 
     const now = new Date(Date.now() + 60_000).toISOString();
     await original.start();

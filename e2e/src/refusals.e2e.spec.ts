@@ -159,7 +159,7 @@ const CASES: readonly Case[] = [
     what: 'a tip id that is none',
     path: '/v1/tips/nonsense/answers',
     body: () => ({ answer: 'done', answeredAt: now(), idempotencyKey: 'a' }),
-    status: 400,
+    status: 404,
   },
   { what: 'a path that is not there', path: '/v1/nothing', body: () => ({}), status: 404 },
 ];
@@ -201,7 +201,8 @@ describe('bad input is refused in words, nothing is stored, nothing falls over',
       await nats.request(QUERIES.historyRead, JSON.stringify({ streams: [`tips-${ada.userId}`] }))
     ).json<{ events: EventEnvelope[] }>();
     const decided = page.events.find(({ type }) => type === 'TipProposed' || type === 'TipWithheld');
-    const { decision } = decided?.data as { decision: { decisionId: string } };
+    if (decided === undefined) throw new Error('nothing was decided');
+    const { decision } = decided.data as { decision: { decisionId: string } };
     const stranger = new Producer(oo, eve.token);
     const answers = { answer: 'done', answeredAt: now(), idempotencyKey: 'x' };
     expect((await stranger.send('POST', `/v1/tips/${decision.decisionId}/answers`, answers)).status).toBe(

@@ -187,7 +187,7 @@ oo.command('token')
 oo.command('reset')
   .description('delete the data folder’s content, after asking')
   .option('--yes', 'do not ask')
-  .option('--derived', 'only what is rebuilt from the event store: broker, read models, the learner’s memory')
+  .option('--derived', 'only what is rebuilt from the event store: broker and read models')
   .addOption(json())
   .addHelpText('after', '\nExamples:\n  npx oo reset\n  npx oo reset --derived --yes')
   .action(async (options: { yes?: true; derived?: true; json?: true }) => {

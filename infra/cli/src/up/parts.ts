@@ -178,7 +178,6 @@ export function services(settings: Settings, secrets: Secrets, places: Places): 
     spec('recommender', process.env.OO_PYTHON ?? 'python3', ['-m', 'ml.serving'], {
       ...broker,
       OO_POLICY: settings.OO_POLICY,
-      OO_DATA_DIR: inDataDir(settings, 'recommender'),
       PYTHONUNBUFFERED: '1',
     }),
   ];

@@ -7,12 +7,12 @@ import { DROP_READ_MODELS } from '../up/drop-read-models.js';
 
 /** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
 const OURS = [
-  ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'recommender', 'demo', 'logs'],
+  ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'logs'],
   ...['secrets.json', 'run.json', 'run.json.new', 'up.lock', DROP_READ_MODELS],
 ];
 
-/** What the event store can give again: the broker's folder and the learner's. */
-const REBUILDABLE = ['nats', 'recommender'];
+/** What the event store can give again, beside the read models: the broker's folder. The learner keeps no files. */
+const REBUILDABLE = ['nats'];
 
 export interface ResetResult {
   readonly deleted: readonly string[];
