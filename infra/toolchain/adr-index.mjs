@@ -15,7 +15,8 @@ const rows = readdirSync(folder)
     const text = readFileSync(join(folder, file), 'utf8');
     const title = /^# (\d{4})\. (.+)$/m.exec(text);
     const status = /^- Status: (.+)$/m.exec(text)?.[1];
-    if (title === null || title[1] !== file.slice(0, 4)) faults.push(`${file}: the first line has to be "# ${file.slice(0, 4)}. Title"`);
+    if (title === null || title[1] !== file.slice(0, 4))
+      faults.push(`${file}: the first line has to be "# ${file.slice(0, 4)}. Title"`);
     if (status === undefined) faults.push(`${file}: no "- Status:" line`);
     for (const heading of HEADINGS) {
       if (!text.includes(`\n${heading}\n`)) faults.push(`${file}: no "${heading}"`);

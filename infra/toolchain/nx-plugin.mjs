@@ -4,6 +4,8 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 
 const KINDS = ['unit', 'int', 'e2e', 'long'];
+// Each file of these starts the whole product, which is enough for two cores.
+const FLAGS = { e2e: '--no-file-parallelism', long: '--no-file-parallelism' };
 
 function specKinds(folder) {
   if (!existsSync(folder)) return [];
@@ -37,7 +39,7 @@ function targetsOf(folder, root) {
   }
   for (const kind of specKinds(join(root, folder, 'src'))) {
     targets[`test:${kind}`] = command(
-      `vitest run --config ${up}/vitest.config.ts --root . --reporter=default --reporter=json --outputFile.json=${up}/test-results/${name}.${kind}.json .${kind}.spec`,
+      `vitest run --config ${up}/vitest.config.ts --root . --reporter=default --reporter=json --outputFile.json=${up}/test-results/${name}.${kind}.json ${FLAGS[kind] ?? ''} .${kind}.spec`,
       {
         cache: kind !== 'long',
         // Unit tests read the sources of other packages; the others also start their builds.
@@ -46,7 +48,8 @@ function targetsOf(folder, root) {
         inputs: [
           'tests',
           '^sources',
-          ...(kind === 'unit' ? [] : ['{workspaceRoot}/infra/eventstore/src/**/*']),
+          ...(kind === 'unit' ? [] : ['storeSources']),
+          ...(kind === 'e2e' ? ['python', 'readme'] : []),
         ],
         outputs: [`{workspaceRoot}/test-results/${name}.${kind}.json`],
         parallelism: kind === 'unit' || kind === 'int',
