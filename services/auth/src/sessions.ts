@@ -10,6 +10,7 @@ export interface SessionSettings {
   readonly publicUrl: string;
   /** Signs cookies and encrypts the provider's tokens; at least 32 characters. */
   readonly secret: string;
+  readonly log: (level: 'debug' | 'info' | 'warn' | 'error', message: string) => void;
   readonly oidc: { readonly issuer: string; readonly clientId: string; readonly clientSecret: string };
 }
 
@@ -54,7 +55,15 @@ export async function openSessions(vault: Vault, settings: SessionSettings): Pro
     // The gateway limits all its paths alike.
     rateLimit: { enabled: false },
     telemetry: { enabled: false },
-    advanced: { cookiePrefix: 'oo', ipAddress: { disableIpTracking: true } },
+    advanced: {
+      cookiePrefix: 'oo',
+      ipAddress: { disableIpTracking: true },
+      // Said aloud, since better-auth leaves the check out where an environment variable TEST is set.
+      disableOriginCheck: false,
+      disableCSRFCheck: false,
+    },
+    // Its further arguments may hold what is nobody's business.
+    logger: { level: 'warn', disableColors: true, log: (level, message) => settings.log(level, message) },
     plugins: [
       genericOAuth({
         config: [

@@ -43,6 +43,7 @@ export async function startGateway(
   const sessions = await openSessions(vault, {
     publicUrl: config.OO_PUBLIC_URL,
     secret: config.OO_AUTH_SECRET,
+    log: (level, message) => log[level]({ by: 'better-auth' }, message),
     oidc: {
       issuer: config.OO_OIDC_ISSUER,
       clientId: config.OO_OIDC_CLIENT_ID,

@@ -65,10 +65,7 @@ function ReasonList({
         <ul>
           {told.map(({ code, words, contribution }) => (
             <li key={code} className={contribution < 0 ? 'against' : 'for'}>
-              <span>
-                {words}
-                {contribution < 0 && <span className="soft"> This spoke against it.</span>}
-              </span>
+              <span>{words}</span>
               <meter min={0} max={1} value={Math.abs(contribution) / most} aria-hidden="true" />
             </li>
           ))}

@@ -37,6 +37,9 @@ export function problemOf(error: unknown, request: { method: string; url: string
   if (error instanceof EventStoreUnavailable) {
     return problem('unavailable', 'The event store does not answer. Try again in a moment.');
   }
+  if (isDatabaseAway(error)) {
+    return problem('unavailable', 'The read models do not answer, or are being made. Try again in a moment.');
+  }
   const status = statusOf(error);
   const path = request.url.split('?', 1)[0] ?? '/';
   if (status === 413) {
@@ -104,5 +107,18 @@ function isJsonError(error: unknown): boolean {
     'code' in cause &&
     typeof cause.code === 'string' &&
     JSON_ERRORS.includes(cause.code)
+  );
+}
+
+/** Codes of Postgres and its client for a database that cannot be reached, or whose tables are not there (yet). */
+const DATABASE_AWAY =
+  /^(ECONN\w+|CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|57P0[1-5]|53300|3D000|3F000|42P01)$/;
+
+function isDatabaseAway(error: unknown): boolean {
+  return (
+    error instanceof Error &&
+    'code' in error &&
+    typeof error.code === 'string' &&
+    DATABASE_AWAY.test(error.code)
   );
 }

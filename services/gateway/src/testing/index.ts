@@ -1,2 +1,3 @@
+export { TestBrowser } from './browser.js';
 export { startTestGateway, type TestGateway } from './test-gateway.js';
 export { decisionRecord, type Sent, TestWorld } from './test-world.js';

@@ -28,10 +28,16 @@ export interface TestGateway {
   close(): Promise<void>;
 }
 
-/** A gateway in this process, with its identity provider, on real servers. @param pageDir the built page; a stand-in by default */
+/**
+ * A gateway in this process, with its identity provider, on real servers.
+ * @param pageDir the built page; a stand-in by default
+ * @param more variables beside those that it needs
+ * @param world false: nobody answers its commands, and there are no read models
+ */
 export async function startTestGateway(
   pageDir?: string,
   more: Readonly<Record<string, string>> = {},
+  { world: hasWorld = true }: { world?: boolean } = {},
 ): Promise<TestGateway> {
   const [backbone, vaultDatabase] = await Promise.all([startBackbone({ postgres: true }), startDatabase()]);
   const folder = await mkdtemp(join(tmpdir(), 'oo-gateway-'));
@@ -51,7 +57,8 @@ export async function startTestGateway(
   const nats = await connectNats(backbone.natsUrl, 'test');
   const store = EventStore.connect(backbone.eventStoreUrl);
   const sql = readModels(backbone.readModelsUrl, { max: 4 });
-  const world = await TestWorld.start(nats, store, sql);
+  const world = new TestWorld(nats, store, sql);
+  if (hasWorld) await world.start(backbone.environment);
   const vault = await openVault(vaultDatabase.url, tenantId('home'));
   const environment = {
     ...backbone.environment,
@@ -82,6 +89,7 @@ export async function startTestGateway(
     close: async () => {
       await gateway.close();
       await new Promise((resolve) => identity.close(resolve).closeAllConnections());
+      await world.close();
       await Promise.all([nats.close(), store.close(), sql.end(), vault.close()]);
       await Promise.all([backbone.close(), vaultDatabase.close(), rm(folder, { recursive: true })]);
     },

@@ -2,7 +2,6 @@ import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import {
   type CommandId,
-  changedSubject,
   type DecisionRecord,
   type DomainEvent,
   EVENTS,
@@ -19,17 +18,19 @@ import {
   type UserId,
   userId,
 } from '@oo/contracts';
+import { type Appended, EMPTY, type EventStore } from '@oo/event-sourcing';
 import {
-  ALL_PARTITIONS,
-  type Appended,
-  EMPTY,
-  type EventStore,
-  foldBatch,
-  PostgresReadModel,
+  PROJECTION_NAMES,
+  ProjectionsModule,
+  projectionsConfig,
   type ReadModels,
-} from '@oo/event-sourcing';
-import { PROJECTIONS } from '@oo/projections';
+  waitFor,
+} from '@oo/projections';
+import { RelayModule } from '@oo/relay';
+import { type RunningService, startService } from '@oo/service-host';
 import { z } from 'zod';
+
+const SETTLED_WITHIN_MS = 10_000;
 
 /** A request as it came over the broker. */
 export interface Sent {
@@ -50,8 +51,8 @@ const commandBody = z.looseObject({
 type CommandBody = z.infer<typeof commandBody>;
 
 /**
- * What stands behind the gateway, in small: it answers commands over the real broker, records events in the real
- * store, and folds them into the real read models with their own `apply`. What it is sent, it keeps.
+ * What stands behind the gateway: the real relay and read models, and in place of the services something small that
+ * answers commands and records events. What it is sent, it keeps.
  */
 export class TestWorld {
   readonly sent: Sent[] = [];
@@ -61,34 +62,39 @@ export class TestWorld {
   refusal: Problem | undefined;
   readonly #replies = new Map<string, unknown>();
   #last: Promise<unknown> = Promise.resolve();
+  #running: RunningService | undefined;
 
-  private constructor(
+  constructor(
     private readonly nats: NatsConnection,
     private readonly store: EventStore,
     private readonly sql: ReadModels,
   ) {}
 
-  static async start(nats: NatsConnection, store: EventStore, sql: ReadModels): Promise<TestWorld> {
-    const world = new TestWorld(nats, store, sql);
-    for (const projection of Object.values(PROJECTIONS))
-      await new PostgresReadModel(sql, projection).prepare();
-    nats.subscribe('oo.cmd.>', {
+  async start(environment: Readonly<Record<string, string>>): Promise<void> {
+    this.#running = await startService(
+      { name: 'world', config: projectionsConfig, modules: [RelayModule, ProjectionsModule] },
+      environment,
+    );
+    this.nats.subscribe('oo.cmd.>', {
       callback: (error, message) => {
         if (error !== null) throw error;
         const body: Record<string, unknown> = message.json();
-        world.sent.push({ subject: message.subject, body });
-        world.#answer(message.subject, body).then((reply) => message.respond(JSON.stringify(reply)));
+        this.sent.push({ subject: message.subject, body });
+        this.#answer(message.subject, body).then((reply) => message.respond(JSON.stringify(reply)));
       },
     });
-    nats.subscribe(QUERIES.text, {
+    this.nats.subscribe(QUERIES.text, {
       callback: (error, message) => {
         if (error !== null) throw error;
         const { ref }: { ref: string } = message.json();
-        if (world.texts !== undefined) message.respond(JSON.stringify({ ref, ...world.texts.get(ref) }));
+        if (this.texts !== undefined) message.respond(JSON.stringify({ ref, ...this.texts.get(ref) }));
       },
     });
-    await nats.flush();
-    return world;
+    await this.nats.flush();
+  }
+
+  async close(): Promise<void> {
+    await this.#running?.close();
   }
 
   /** Events of a person, as if they had been decided and relayed. */
@@ -123,11 +129,11 @@ export class TestWorld {
         },
       })),
     );
-    await this.#project(stream, (newest?.revision ?? EMPTY) + 1n);
-    this.nats.publish(
-      changedSubject('current-tip', user),
-      JSON.stringify({ revision: String(appended.revision) }),
-    );
+    const target = { position: appended.position };
+    for (const name of PROJECTION_NAMES) {
+      const waited = await waitFor(this.sql, name, target, SETTLED_WITHIN_MS);
+      if (waited !== 'reached') throw new Error(`${name} does not follow: ${waited}`);
+    }
     return appended;
   }
 
@@ -174,21 +180,6 @@ export class TestWorld {
     });
     this.#last = answer.catch(() => undefined);
     return answer;
-  }
-
-  async #project(stream: string, from: bigint): Promise<void> {
-    for (const projection of Object.values(PROJECTIONS)) {
-      const events = await this.store.readForward(stream, from, 100);
-      const last = events.at(-1);
-      if (last === undefined) continue;
-      await new PostgresReadModel(this.sql, projection).transaction((transaction) =>
-        foldBatch({ projection, partitions: ALL_PARTITIONS, history: this.store }, transaction, {
-          events,
-          before: last.position - 1n,
-          through: last.position,
-        }),
-      );
-    }
   }
 }
 

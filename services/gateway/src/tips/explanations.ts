@@ -16,44 +16,30 @@ import { contractFile } from './contract-file.js';
 import type { Explanation, ReasonView } from './explanation.js';
 import { unknownTip } from './tip-commands.js';
 
-const TRIGGERS: Record<TriggerKind, string> = {
-  [TriggerKind.TRIGGER_KIND_UNSPECIFIED]: 'Something happened.',
-  [TriggerKind.TRIGGER_KIND_SIGNAL]: 'Something changed in your day.',
-  [TriggerKind.TRIGGER_KIND_PAGE_OPENED]: 'You opened this page.',
-  [TriggerKind.TRIGGER_KIND_MOMENT]: 'oO had planned to think again now.',
-  [TriggerKind.TRIGGER_KIND_REQUEST]: 'A tip was asked for.',
-};
+const sentence = z.string().min(1);
 
-const UNAVAILABLE: Record<Unavailability, string> = {
-  [Unavailability.UNAVAILABILITY_UNSPECIFIED]: 'Speaking was not allowed.',
-  [Unavailability.UNAVAILABILITY_NO_CONSENT]: 'You have not allowed tips.',
-  [Unavailability.UNAVAILABILITY_QUIET_HOURS]: 'These are your quiet hours.',
-  [Unavailability.UNAVAILABILITY_BUDGET_SPENT]: 'You have had today’s tips.',
-  [Unavailability.UNAVAILABILITY_TIP_ACTIVE]: 'Another tip was waiting for your answer.',
-  [Unavailability.UNAVAILABILITY_NO_CANDIDATE]: 'There was nothing to suggest.',
-};
+/** A sentence for each value of an enum but the unspecified one, no more and no fewer. */
+const forEach = <Name extends string>(values: Readonly<Record<string, Name>>) =>
+  z.record(z.enum(Object.values(values).filter((value) => !value.endsWith('_UNSPECIFIED'))), sentence);
 
-const VOID: Record<VoidReason, string> = {
-  [VoidReason.VOID_REASON_UNSPECIFIED]: 'It could not become a tip.',
-  [VoidReason.VOID_REASON_TIP_ACTIVE]: 'Another tip was waiting for your answer by then.',
-  [VoidReason.VOID_REASON_BUDGET_SPENT]: 'You had had that day’s tips by then.',
-  [VoidReason.VOID_REASON_NO_CONSENT]: 'You had not allowed tips by then.',
-  [VoidReason.VOID_REASON_STALE]: 'It came when its moment was over.',
-  [VoidReason.VOID_REASON_INVALID]: 'It was not a valid decision.',
-};
-
-const words = z.object({ reasons: z.record(z.string(), z.string().min(1)) });
+/** Words for what a record says in codes. */
+const explanationWords = z.object({
+  reasons: z.record(z.string(), sentence),
+  unavailable: forEach(Unavailability),
+  triggers: forEach(TriggerKind),
+  voided: forEach(VoidReason),
+});
 
 /** Turns the record of a decision into words. */
 export class Explanations {
-  private readonly words: Readonly<Record<string, string>>;
+  private readonly words: z.infer<typeof explanationWords>;
 
   constructor(
     private readonly sql: ReadModels,
     private readonly eventStore: EventStore,
     private readonly log: Log,
   ) {
-    this.words = contractFile('explanations.json', words).reasons;
+    this.words = contractFile('explanations.json', explanationWords);
   }
 
   /**
@@ -81,8 +67,8 @@ export class Explanations {
           decisionId: id,
           kind: 'voided',
           decidedAt: null,
-          trigger: triggerView(trigger?.kind),
-          obstacles: [{ code: reason, words: VOID[reason] }],
+          trigger: this.#trigger(trigger?.kind),
+          obstacles: [{ code: reason, words: this.#wordsOf(this.words.voided, reason) }],
           momentReasons: [],
           tipReasons: [],
           actProbability: null,
@@ -99,8 +85,11 @@ export class Explanations {
       decisionId: decision.decisionId,
       kind,
       decidedAt: decision.decidedAt ?? null,
-      trigger: triggerView(decision.trigger?.kind),
-      obstacles: decision.unavailable.map((code) => ({ code, words: UNAVAILABLE[code] })),
+      trigger: this.#trigger(decision.trigger?.kind),
+      obstacles: decision.unavailable.map((code) => ({
+        code,
+        words: this.#wordsOf(this.words.unavailable, code),
+      })),
       momentReasons: this.#inWords(decision.momentReasons),
       tipReasons: this.#inWords(decision.tipReasons),
       actProbability: decision.actProbability,
@@ -109,17 +98,24 @@ export class Explanations {
     };
   }
 
+  #trigger(kind: TriggerKind = TriggerKind.TRIGGER_KIND_UNSPECIFIED): Explanation['trigger'] {
+    return { kind, words: this.#wordsOf(this.words.triggers, kind) };
+  }
+
   #inWords(reasons: readonly Reason[]): ReasonView[] {
     return reasons
-      .map(({ code, contribution }) => {
-        const found = this.words[code];
-        if (found === undefined) this.log.warn({ code }, 'there are no words for a reason');
-        return { code, words: found ?? code, contribution };
-      })
+      .map(({ code, contribution }) => ({
+        code,
+        words: this.#wordsOf(this.words.reasons, code),
+        contribution,
+      }))
       .sort((a, b) => Math.abs(b.contribution) - Math.abs(a.contribution));
   }
-}
 
-function triggerView(kind: TriggerKind = TriggerKind.TRIGGER_KIND_UNSPECIFIED): Explanation['trigger'] {
-  return { kind, words: TRIGGERS[kind] };
+  /** A policy may know codes that this build has no words for; then the code stands for itself. */
+  #wordsOf(words: Readonly<Record<string, string>>, code: string): string {
+    const found = words[code];
+    if (found === undefined) this.log.warn({ code }, 'there are no words for a code');
+    return found ?? code;
+  }
 }
