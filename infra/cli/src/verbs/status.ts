@@ -130,7 +130,9 @@ const LAG_LIMIT = 500;
 
 async function lagOf(nats: NatsConnection, position: string, head: string): Promise<number> {
   if (BigInt(position) >= BigInt(head)) return 0;
-  const page = (await ask(nats, QUERIES.historyRead, { fromPosition: position, limit: LAG_LIMIT })) as {
+  // A worker that has handled nothing yet stands before every event.
+  const fromPosition = position.startsWith('-') ? '0' : position;
+  const page = (await ask(nats, QUERIES.historyRead, { fromPosition, limit: LAG_LIMIT })) as {
     events: unknown[];
   };
   return page.events.length;
