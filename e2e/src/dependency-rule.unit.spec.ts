@@ -1,17 +1,26 @@
 import { spawnSync } from 'node:child_process';
-import { join } from 'node:path';
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
 import { ROOT } from '@oo/embedded';
 import { describe, expect, it } from 'vitest';
 
-/** What the linter says of a file with this path and content, without the file being there. */
+/** What the linter, configured as here, says of a file with this path and content. */
 function lint(path: string, content: string): string {
-  const biome = join(ROOT, 'node_modules/.bin/biome');
-  const { stdout, stderr } = spawnSync(biome, ['lint', '--colors=off', `--stdin-file-path=${path}`], {
-    cwd: ROOT,
-    input: content,
-    encoding: 'utf8',
-  });
-  return `${stdout}${stderr}`;
+  const folder = mkdtempSync(join(tmpdir(), 'oo-lint-'));
+  try {
+    copyFileSync(join(ROOT, 'biome.json'), join(folder, 'biome.json'));
+    mkdirSync(dirname(join(folder, path)), { recursive: true });
+    writeFileSync(join(folder, path), content);
+    const { stdout, stderr } = spawnSync(
+      join(ROOT, 'node_modules/.bin/biome'),
+      ['lint', '--colors=off', '--vcs-enabled=false', path],
+      { cwd: folder, encoding: 'utf8' },
+    );
+    return `${stdout}${stderr}`;
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
 }
 
 const DOMAIN_FILES = [
