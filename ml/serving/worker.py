@@ -73,10 +73,19 @@ class Worker:
 
     async def _follow(self) -> None:
         await self._catch_up()
-        await self._clock.ready(self._people.newest)
         self.is_ready = True
-        self._desk.open(self._people)
         self._log.info("caught up", extra={"position": str(self.position), "people": len(self._people)})
+        opening = asyncio.create_task(self._open_desk())
+        try:
+            await self._follow_live()
+        finally:
+            opening.cancel()
+
+    async def _open_desk(self) -> None:
+        await self._clock.ready(self._people.newest)
+        self._desk.open(self._people)
+
+    async def _follow_live(self) -> None:
         last: Delivered | None = None
         while True:
             message = await self._next()
