@@ -1,19 +1,19 @@
 import { once } from 'node:events';
 import type { Server } from 'node:http';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { epochMs, instant, streamOf, TaskState, type UserId } from '@oo/contracts';
+import { epochMs, instant } from '@oo/contracts';
 import { type Clock, connectNats, systemClock } from '@oo/event-sourcing';
 import type { Health, Log } from '@oo/service-host';
 import { Doorbell } from './conductor/doorbell.js';
+import { EventFeed } from './conductor/event-feed.js';
 import { HistoryPlay } from './conductor/history.js';
-import { readHistory } from './conductor/history-reader.js';
 import { Ingress } from './conductor/ingress.js';
+import type { LifeSeen } from './conductor/life-seen.js';
 import { playLive } from './conductor/live.js';
 import { Progress } from './conductor/progress.js';
 import { Stage } from './conductor/stage.js';
-import { TipFeed } from './conductor/tip-feed.js';
 import type { DemoConfig } from './configuration.js';
-import { taskIdOf } from './mapper.js';
+import { taskRef } from './mapper.js';
 import { localDayOf, localMs } from './person/calendar.js';
 import { openTasks } from './person/life.js';
 import { type Person, personOf } from './person/person.js';
@@ -44,10 +44,11 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
   const nats = await connectNats(config.OO_NATS_URL, 'demo');
   try {
     const doorbell = new Doorbell();
-    const feed = new TipFeed(nats, config.OO_DEMO_USER, () => doorbell.ring(), stopped);
+    const feed = new EventFeed(nats, config.OO_DEMO_USER, () => doorbell.ring(), stopped);
     watch(nats, feed, doorbell);
     const file = new DemoFile(config.OO_DATA_DIR);
-    const { ledger: json, ...kept } = await stateOf(config, file, nats, clock, log);
+    await feed.sync();
+    const { ledger: json, ...kept } = await stateOf(config, file, feed.seen, clock, log);
     const person = personOf(kept.seed, kept.utcOffsetMinutes);
     const ledger = new Ledger(json);
     const retrying = (reason: string) => log.info({ reason }, 'the ingress is asked again');
@@ -58,7 +59,8 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
       { nats, user, person, ledger, file, ingress, feed, clock, log, stopped, mark },
       kept,
     );
-    const done = (taskId: string) => stage.perform({ kind: 'task-done', at: clock.now(), taskId });
+    const done = (taskId: string) =>
+      stage.perform({ kind: 'task-done', at: clock.now(), taskId }).then((told) => told !== undefined);
     const server = await listen(providerServer({ user, ledger, done }), config.OO_DEMO_PROVIDER_URL);
     try {
       if (kept.phase === 'history') {
@@ -84,14 +86,14 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
 async function stateOf(
   config: DemoConfig,
   file: DemoFile,
-  nats: NatsConnection,
+  seen: LifeSeen,
   clock: Clock,
   log: Log,
 ): Promise<DemoState> {
   const kept = await file.read();
   const user = config.OO_DEMO_USER;
-  const finished = await finishedTasks(nats, user);
-  if (kept !== undefined && kept.user === user && (kept.phase === 'history' || finished !== undefined)) {
+  const begun = seen.signals > 0;
+  if (kept !== undefined && kept.user === user && (kept.phase === 'history' || begun)) {
     if (kept.seed !== config.OO_DEMO_SEED) log.warn('the life goes on with the seed that it began with');
     return kept;
   }
@@ -100,7 +102,7 @@ async function stateOf(
   const now = epochMs(clock.now());
   const common = { version: 1, user, seed, utcOffsetMinutes: offset } as const;
   const empty = { tasks: [], habits: [], appointments: [] };
-  if (finished === undefined) {
+  if (!begun) {
     const startsAt = instant(startOf(config.OO_DEMO_WEEKS, now, offset));
     return { ...common, phase: 'history', startsAt, playedUntil: startsAt, ledger: empty };
   }
@@ -111,7 +113,7 @@ async function stateOf(
     phase: 'live',
     startsAt: instant(now),
     playedUntil: instant(now),
-    ledger: { ...empty, tasks: stillOpen(person, now, finished) },
+    ledger: { ...empty, tasks: stillOpen(person, now, seen.finished) },
   };
 }
 
@@ -124,22 +126,8 @@ function startOf(weeks: number, now: number, utcOffsetMinutes: number): number {
 }
 
 function stillOpen(person: Person, now: number, finished: ReadonlySet<string>): DemoState['ledger']['tasks'] {
-  const tasks = openTasks(person, now).filter(({ id }) => !finished.has(id));
+  const tasks = openTasks(person, now).filter(({ id }) => !finished.has(taskRef(id)));
   return tasks.map((task) => ({ task, state: 'open', changedAt: task.createdAt }));
-}
-
-/** Ids of the tasks that the history knows to be over; undefined where it knows no signal of the person. */
-async function finishedTasks(nats: NatsConnection, user: UserId): Promise<Set<string> | undefined> {
-  const finished = new Set<string>();
-  let known = false;
-  for await (const event of readHistory(nats, [streamOf('signals', user)])) {
-    known = true;
-    const gone = event.type === 'TaskObserved' && event.data.state === TaskState.TASK_STATE_GONE;
-    if (event.type !== 'TaskCompleted' && !gone) continue;
-    const id = taskIdOf(event.data.ref);
-    if (id !== undefined) finished.add(id);
-  }
-  return known ? finished : undefined;
 }
 
 async function listen(server: Server, url: string): Promise<Server> {
@@ -150,7 +138,7 @@ async function listen(server: Server, url: string): Promise<Server> {
 }
 
 /** What the broker sent while it could not be reached has to be read from the history. */
-async function watch(nats: NatsConnection, feed: TipFeed, doorbell: Doorbell): Promise<void> {
+async function watch(nats: NatsConnection, feed: EventFeed, doorbell: Doorbell): Promise<void> {
   for await (const { type } of nats.status()) {
     if (type !== 'reconnect' && type !== 'slowConsumer') continue;
     feed.missed();

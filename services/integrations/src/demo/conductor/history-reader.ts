@@ -10,15 +10,15 @@ const replySchema = z.union([
 
 /**
  * Reads the recorded events of streams, oldest first.
- * @param after commit position to begin behind; from the beginning when undefined
+ * @param after commit position to begin behind; from the beginning when it is negative
  * @throws ProblemError when nobody answers, or the history cannot be read
  */
 export async function* readHistory(
   nats: NatsConnection,
   streams: readonly string[],
-  after?: bigint,
+  after: bigint,
 ): AsyncGenerator<RecordedEvent> {
-  let cursor = after === undefined ? undefined : String(after);
+  let cursor = after < 0n ? undefined : String(after);
   for (;;) {
     const body = { streams, limit: 500, ...(cursor === undefined ? {} : { after: cursor }) };
     const reply = replySchema.parse(await requestJson(nats, QUERIES.historyRead, body));

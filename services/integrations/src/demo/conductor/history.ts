@@ -4,10 +4,11 @@ import { HOUR_MS, localDayOf } from '../person/calendar.js';
 import { lifeFrom } from '../person/life.js';
 import type { AnswerWord } from '../person/reaction.js';
 import type { Happening } from '../records.js';
+import { Consequences } from './consequences.js';
 import { introduce } from './introduction.js';
 import { type Act, Plans } from './plans.js';
 import type { Progress } from './progress.js';
-import { DECIDING, quiet, SHOWING, type Worker } from './quiet.js';
+import { DECIDING, SHOWING } from './quiet.js';
 import { LATE_MS, type Stage } from './stage.js';
 import { Steering } from './steering.js';
 
@@ -16,6 +17,7 @@ import { Steering } from './steering.js';
  * first shall find room for one.
  */
 const CALM_MS = HOUR_MS;
+const NEVER = Number.POSITIVE_INFINITY;
 
 /**
  * Plays a life up to the present through the public ingress, under a clock that it steers. At each step the clock is
@@ -25,18 +27,23 @@ const CALM_MS = HOUR_MS;
 export class HistoryPlay {
   readonly #steering: Steering;
   readonly #plans: Plans;
+  readonly #consequences: Consequences;
   /** Where the platform's clock stands, milliseconds since 1970. */
   #clock = 0;
   /** Happenings before this have been played. */
   #at: number;
-  #signals = 0;
 
   constructor(
     private readonly stage: Stage,
     private readonly progress: Progress,
   ) {
-    this.#steering = new Steering(stage.parts.nats);
-    this.#plans = new Plans(stage.parts.person);
+    const { parts } = stage;
+    this.#steering = new Steering(parts.nats);
+    this.#plans = new Plans(parts.person);
+    this.#consequences = new Consequences(parts, async (worker) => {
+      parts.log.info({ worker }, 'waiting');
+      await this.#steering.repeat();
+    });
     this.#at = epochMs(stage.kept.playedUntil);
   }
 
@@ -47,12 +54,12 @@ export class HistoryPlay {
     this.progress.reached(this.#at, stage.now());
     // Whoever finds signals and no file takes the file for lost.
     await stage.save(this.#at, 'history');
-    await feed.sync();
     // After an interruption the clock begins where it was, and the signals since the last save are told again.
     await this.#clockTo(Math.max(this.#at, feed.seen.lastRecordedAt));
     await introduce(nats, user, instant(startsAt), person.utcOffsetMinutes, stopped);
     if (this.#at === startsAt) await stage.importOpenTasks(startsAt);
-    await this.#settle(DECIDING);
+    await this.#consequences.ofAnything();
+    await this.#goOn();
     await this.#playUntilNow();
     await this.#finish();
   }
@@ -66,43 +73,38 @@ export class HistoryPlay {
       stopped.throwIfAborted();
       const now = stage.now();
       const happensAt = epochMs(happening.at);
-      const told = happensAt < now - CALM_MS ? happensAt : Number.POSITIVE_INFINITY;
-      const due = feed.seen.nextDue(this.#clock) ?? Number.POSITIVE_INFINITY;
+      const due = feed.seen.nextDue(this.#clock);
       const act = this.#plans.next();
-      const at = Math.min(told, due, act?.at ?? Number.POSITIVE_INFINITY);
+      const at = Math.min(happensAt < now - CALM_MS ? happensAt : NEVER, due?.at ?? NEVER, act?.at ?? NEVER);
       if (at > now) return;
       this.progress.reached(Math.max(at, this.#clock), now);
       await this.#clockTo(at);
-      if (due <= at) await this.#settle(DECIDING);
+      if (due !== undefined && due.at <= at) await this.#consequences.ofTime(due.deadline);
       else if (act !== undefined && act.at <= at) await this.#do(act);
       else {
         await this.#saveByDay(happensAt);
-        await this.#sayIfTipped(happening);
-        if (await stage.perform(happening)) {
-          this.#signals++;
-          if (mayDecide(happening)) await this.#settle(DECIDING);
-        }
+        await this.#happens(happening);
         happening = happenings.next().value;
         this.#at = epochMs(happening.at);
       }
+      await this.#goOn();
     }
   }
 
-  /**
-   * Who does of their own accord what the active tip says, tells the page. Otherwise the signal alone would end the tip
-   * and trigger a decision as well, and which comes first would be chance.
-   */
-  async #sayIfTipped(happening: Happening): Promise<void> {
+  async #happens(happening: Happening): Promise<void> {
     const { active } = this.stage.parts.feed.seen;
-    if (happening.kind !== 'task-done' || active?.ref !== taskRef(happening.taskId)) return;
-    await this.#answer(active.tipId, 'done', epochMs(happening.at));
-  }
-
-  async #answer(tipId: string, word: AnswerWord, at: number): Promise<void> {
-    const { stage } = this;
-    if (!stage.parts.feed.seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
-    await stage.aboutTip((ingress) => ingress.answerTip(tipId, word, instant(at)));
-    await this.#settle(DECIDING);
+    const ends = happening.kind === 'task-done' || happening.kind === 'task-deleted';
+    const tipped = ends && active?.ref === taskRef(happening.taskId) ? active : undefined;
+    // Who does of their own accord what the active tip says, tells the page. Otherwise the signal would end the tip and
+    // trigger a decision as well, and which comes first would be chance.
+    if (tipped !== undefined && happening.kind === 'task-done') {
+      await this.#answer(tipped.tipId, 'done', epochMs(happening.at));
+      return;
+    }
+    const told = await this.stage.perform(happening);
+    if (told === undefined || !mayDecide(happening)) return;
+    if (tipped === undefined) await this.#consequences.ofSignal(told);
+    else await this.#consequences.ofAnything();
   }
 
   async #do(act: Act): Promise<void> {
@@ -110,8 +112,7 @@ export class HistoryPlay {
     const { seen } = stage.parts.feed;
     this.#plans.done(act);
     if (act.kind === 'keep') {
-      const kept = { kind: 'task-done', at: instant(act.at), taskId: act.taskId } as const;
-      if (await stage.perform(kept)) await this.#settle(DECIDING);
+      await this.#happens({ kind: 'task-done', at: instant(act.at), taskId: act.taskId });
       return;
     }
     const { tipId } = act.tip;
@@ -120,13 +121,21 @@ export class HistoryPlay {
     else if (!seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
   }
 
+  async #answer(tipId: string, word: AnswerWord, at: number): Promise<void> {
+    const { stage } = this;
+    if (!stage.parts.feed.seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
+    const revision = await stage.aboutTip((ingress) => ingress.answerTip(tipId, word, instant(at)));
+    if (revision !== undefined) await this.#consequences.ofAnswer(revision);
+  }
+
   /** Nothing active, the last hour told as what happened meanwhile, and the clock let go. */
   async #finish(): Promise<void> {
     const { stage } = this;
+    const { feed } = stage.parts;
     const now = stage.now();
     await this.#clockTo(now);
-    await this.#settle(DECIDING);
-    const { active } = stage.parts.feed.seen;
+    await this.#consequences.ofAnything();
+    const { active } = feed.seen;
     if (active !== undefined) {
       const wish = this.#plans.wishFor(active);
       // "Done" would be a signal, and that might bring the next tip.
@@ -134,12 +143,11 @@ export class HistoryPlay {
       await this.#answer(active.tipId, word, now);
     }
     await stage.importHistory(this.#at, now - LATE_MS);
-    await this.#settle([...DECIDING, ...SHOWING]);
+    await this.#consequences.ofAnything([...DECIDING, ...SHOWING]);
     await this.#steering.release();
     this.#at = now;
     await stage.save(now, 'live');
-    const tips = stage.parts.feed.seen.proposed.length;
-    this.progress.finished(`${this.#signals} signals, ${tips} tips`);
+    this.progress.finished(`${feed.seen.signals} signals, ${feed.seen.proposed.length} tips`);
   }
 
   async #clockTo(at: number): Promise<void> {
@@ -147,18 +155,16 @@ export class HistoryPlay {
     await this.#steering.put(instant(this.#clock));
   }
 
-  /** Waits until nothing more follows, and ticks off what turned out to be done; that again may have consequences. */
-  async #settle(workers: readonly Worker[]): Promise<void> {
-    const { nats, stopped, log } = this.stage.parts;
-    const waiting = async (worker: string) => {
-      log.info({ worker }, 'waiting');
-      await this.#steering.repeat();
-    };
-    do {
-      await quiet(nats, workers, waiting, stopped);
-      await this.stage.parts.feed.sync();
-    } while ((await this.stage.tickOffCompleted()) > 0);
-    this.#plans.follow(this.stage.parts.feed.seen.proposed);
+  /** Ticks off what turned out to be done, and makes plans about new tips, before time goes on. */
+  async #goOn(): Promise<void> {
+    const { feed } = this.stage.parts;
+    for (;;) {
+      await feed.sync();
+      const ticked = await this.stage.tickOffCompleted();
+      if (ticked.length === 0) break;
+      for (const told of ticked) await this.#consequences.ofSignal(told);
+    }
+    this.#plans.follow(feed.seen.proposed);
   }
 
   async #saveByDay(at: number): Promise<void> {

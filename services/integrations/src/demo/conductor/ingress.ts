@@ -4,8 +4,12 @@ import { z } from 'zod';
 import { type Signal, signalBody } from '../../connectors/signal.js';
 import type { AnswerWord } from '../person/reaction.js';
 
-const recordedSchema = z.object({ duplicate: z.boolean() });
+const toldSchema = z.object({ eventId: z.string(), duplicate: z.boolean() });
+const answeredSchema = z.object({ revision: z.string().regex(/^\d+$/) });
 const problemSchema = z.object({ type: z.string(), title: z.string(), detail: z.string() });
+
+/** A signal that the ingress took. */
+export type Told = Readonly<z.infer<typeof toldSchema>>;
 
 /** The ingress said no, and saying it again would not help. */
 export class IngressRefusal extends Error {
@@ -33,9 +37,9 @@ export class Ingress {
     private readonly stopped: AbortSignal,
   ) {}
 
-  /** @returns whether it had been recorded before @throws IngressRefusal */
-  async postSignal(signal: Signal): Promise<{ duplicate: boolean }> {
-    return recordedSchema.parse(await this.#post('/v1/signals', signalBody(signal)));
+  /** @throws IngressRefusal */
+  async postSignal(signal: Signal): Promise<Told> {
+    return toldSchema.parse(await this.#post('/v1/signals', signalBody(signal)));
   }
 
   /** Says that a tip was seen. @throws IngressRefusal */
@@ -43,10 +47,11 @@ export class Ingress {
     await this.#post(`/v1/tips/${tipId}/shown`, {});
   }
 
-  /** @throws IngressRefusal */
-  async answerTip(tipId: string, answer: AnswerWord, answeredAt: Instant): Promise<void> {
+  /** @returns the revision of the person's tips that has the answer @throws IngressRefusal */
+  async answerTip(tipId: string, answer: AnswerWord, answeredAt: Instant): Promise<bigint> {
     const idempotencyKey = `${tipId}:${answer}`;
-    await this.#post(`/v1/tips/${tipId}/answers`, { answer, answeredAt, idempotencyKey });
+    const body = { answer, answeredAt, idempotencyKey };
+    return BigInt(answeredSchema.parse(await this.#post(`/v1/tips/${tipId}/answers`, body)).revision);
   }
 
   /** Posts until there is an answer that is worth having: keys make a repeat harmless. */

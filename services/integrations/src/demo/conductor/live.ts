@@ -27,7 +27,7 @@ export async function playLive(stage: Stage, doorbell: Doorbell, pace: number): 
     stopped.throwIfAborted();
     await feed.sync();
     const ticked = await stage.tickOffCompleted();
-    if (ticked > 0) await stage.save(epochMs(stage.kept.playedUntil), 'live');
+    if (ticked.length > 0) await stage.save(epochMs(stage.kept.playedUntil), 'live');
     const wait =
       happening === undefined ? Number.POSITIVE_INFINITY : inTime(epochMs(happening.at)) - stage.now();
     if (happening === undefined || wait > 0) {

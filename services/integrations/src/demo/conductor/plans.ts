@@ -1,7 +1,7 @@
 import { taskIdOf } from '../mapper.js';
 import type { Person } from '../person/person.js';
 import { type AnswerWord, type Reaction, react } from '../person/reaction.js';
-import type { ProposedTip } from './tips-seen.js';
+import type { ProposedTip } from './life-seen.js';
 
 /** Something that the person is going to do about a tip, at a moment in milliseconds since 1970. */
 export type Act = { readonly at: number; readonly tip: ProposedTip } & (

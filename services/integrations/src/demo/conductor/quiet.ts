@@ -11,55 +11,60 @@ export const SHOWING = ['current-tip', 'timeline', 'decisions'] as const;
 export type Worker = (typeof DECIDING)[number] | (typeof SHOWING)[number];
 
 const headSchema = z.object({ position: z.string().regex(/^\d+$/) });
-const progressSchema = z.object({ position: z.string(), settled: z.boolean() });
+const progressSchema = z.object({ position: z.string().regex(/^-?\d+$/), settled: z.boolean() });
 
 /** How long a worker is asked to wait until it is there. */
 const WAIT_MS = 2000;
+
+type Waiting = (worker: string) => Promise<void>;
 
 /**
  * Waits until nothing more follows from what has been recorded: every worker has handled everything up to the head,
  * has nothing due at its clock, and the head is still the same.
  * @param waiting told who is waited for, each time that the answer takes unusually long
+ * @returns the head's position
  */
 export async function quiet(
   nats: NatsConnection,
   workers: readonly Worker[],
-  waiting: (worker: string) => Promise<void>,
+  waiting: Waiting,
   stopped: AbortSignal,
-): Promise<void> {
+): Promise<bigint> {
   let head = await askUntilAnswered(() => headOf(nats), 'relay', waiting, stopped);
   for (;;) {
     await Promise.all(workers.map((worker) => settled(nats, worker, head, waiting, stopped)));
     const now = await askUntilAnswered(() => headOf(nats), 'relay', waiting, stopped);
-    if (now === head) return;
+    if (now === head) return head;
     head = now;
   }
 }
 
-async function settled(
+/** Waits until a worker has handled everything up to a position and has nothing due. @returns where it is then */
+export async function settled(
   nats: NatsConnection,
   worker: Worker,
-  position: string,
-  waiting: (worker: string) => Promise<void>,
+  position: bigint,
+  waiting: Waiting,
   stopped: AbortSignal,
-): Promise<void> {
+): Promise<bigint> {
   const ask = async () => {
-    const body = { position, timeoutMs: WAIT_MS };
+    const body = { position: String(position < 0n ? 0n : position), timeoutMs: WAIT_MS };
     const json = await requestJson(nats, QUERIES.progress(worker), body, WAIT_MS + 1000);
-    return progressSchema.parse(json).settled || undefined;
+    const progress = progressSchema.parse(json);
+    return progress.settled ? BigInt(progress.position) : undefined;
   };
-  await askUntilAnswered(ask, worker, waiting, stopped);
+  return askUntilAnswered(ask, worker, waiting, stopped);
 }
 
-async function headOf(nats: NatsConnection): Promise<string> {
-  return headSchema.parse(await requestJson(nats, QUERIES.historyHead, {})).position;
+async function headOf(nats: NatsConnection): Promise<bigint> {
+  return BigInt(headSchema.parse(await requestJson(nats, QUERIES.historyHead, {})).position);
 }
 
 /** Asks again while the worker is away or not there yet; only a stop ends this. */
 async function askUntilAnswered<Answer>(
   ask: () => Promise<Answer | undefined>,
   worker: string,
-  waiting: (worker: string) => Promise<void>,
+  waiting: Waiting,
   stopped: AbortSignal,
 ): Promise<Answer> {
   for (;;) {

@@ -10,8 +10,8 @@ import type { Person } from '../person/person.js';
 import type { DemoFile, DemoState } from '../provider/demo-file.js';
 import type { Ledger } from '../provider/ledger.js';
 import type { Happening } from '../records.js';
-import { type Ingress, IngressRefusal } from './ingress.js';
-import type { TipFeed } from './tip-feed.js';
+import type { EventFeed } from './event-feed.js';
+import { type Ingress, IngressRefusal, type Told } from './ingress.js';
 
 /** A signal that comes this much after it happened is history: it triggers nothing. The platform's limit is 15 min. */
 export const LATE_MS = 16 * MINUTE_MS;
@@ -24,7 +24,7 @@ export interface StageParts {
   readonly ledger: Ledger;
   readonly file: DemoFile;
   readonly ingress: Ingress;
-  readonly feed: TipFeed;
+  readonly feed: EventFeed;
   /** The clock on the wall, also while the platform's stands elsewhere. */
   readonly clock: Clock;
   readonly log: Log;
@@ -52,43 +52,41 @@ export class Stage {
     return epochMs(this.parts.clock.now());
   }
 
-  /** @returns false where it cannot happen any more, as when the task is done already */
-  async perform(happening: Happening): Promise<boolean> {
+  /** @returns undefined where it cannot happen any more, as when the task is done already */
+  async perform(happening: Happening): Promise<Told | undefined> {
     const { ledger, ingress, mark } = this.parts;
     const written = mark === '' ? happening : marked(happening, mark);
-    if (!ledger.apply(written)) return false;
+    if (!ledger.apply(written)) return undefined;
     const signal = demoMapper.signal(written);
     if (signal === undefined) throw new Error(`a ${happening.kind} is no signal`);
-    await ingress.postSignal(signal);
-    return true;
+    return ingress.postSignal(signal);
   }
 
-  /** Ticks off at the provider what was answered with "done". @returns how many tasks that were */
-  async tickOffCompleted(): Promise<number> {
-    let ticked = 0;
+  /** Ticks off at the provider what was answered with "done". @returns the signals of it */
+  async tickOffCompleted(): Promise<Told[]> {
+    const ticked: Told[] = [];
     const { completed } = this.parts.feed.seen;
     while (this.#completed < completed.length) {
       const { ref = '', occurredAt = '' } = completed[this.#completed] ?? {};
       const taskId = taskIdOf(ref);
       // The answer's own time makes the key, so that ticking off again after a crash is the same signal.
-      const done = taskId !== undefined && this.parts.ledger.isOpen(taskId);
-      if (done && (await this.perform({ kind: 'task-done', at: occurredAt, taskId }))) ticked++;
+      const told = taskId && (await this.perform({ kind: 'task-done', at: occurredAt, taskId }));
+      if (told) ticked.push(told);
       this.#completed++;
     }
     return ticked;
   }
 
-  /** Does something about a tip. @returns false where that is no longer possible */
-  async aboutTip(act: (ingress: Ingress) => Promise<void>): Promise<boolean> {
+  /** Does something about a tip. @returns undefined where that is no longer possible */
+  async aboutTip<Answer>(act: (ingress: Ingress) => Promise<Answer>): Promise<Answer | undefined> {
     try {
-      await act(this.parts.ingress);
-      return true;
+      return await act(this.parts.ingress);
     } catch (error) {
       const over =
         error instanceof IngressRefusal && ['already-answered', 'unknown-tip'].includes(error.code);
       if (!over) throw error;
       this.parts.log.info({ code: error.code }, 'too late for this tip');
-      return false;
+      return undefined;
     }
   }
 

@@ -125,7 +125,7 @@ class Platform {
   failing = 0;
   standsAt: Instant | undefined;
   active: Horizon | undefined;
-  readonly #keys = new Set<string>();
+  readonly #keys = new Map<string, string>();
   readonly #revisions = new Map<string, number>();
   #horizon: Horizon | undefined;
   #moment: { id: string; at: number } | undefined;
@@ -210,23 +210,24 @@ class Platform {
       if (!this.active.shown) this.#append({ type: 'TipShown', data: { tipId, deviceId: '' } }, this.#now());
       this.active.shown = true;
     } else this.#answer(this.active, answerSchema.parse(json));
-    return [200, { duplicate: false }];
+    return [200, { revision: String((this.#revisions.get(streamOf('tips', this.user)) ?? 0) - 1) }];
   }
 
   async #signal(signal: z.infer<typeof signalSchema>): Promise<[number, unknown]> {
     const now = epochMs(this.#now());
     if (epochMs(signal.occurredAt) > now + 5 * MINUTE) return problem(422, 'from-the-future');
-    if (this.#keys.has(signal.idempotencyKey)) return [200, { duplicate: true }];
-    this.#keys.add(signal.idempotencyKey);
+    const before = this.#keys.get(signal.idempotencyKey);
+    if (before !== undefined) return [200, { eventId: before, duplicate: true }];
     const data = edge.events[signal.type].parse(signal.data);
     const event = { type: signal.type, data } as DomainEvent;
     const id = this.#append(event, signal.occurredAt as Instant, signal.idempotencyKey);
+    this.#keys.set(signal.idempotencyKey, id);
     const context = event.type === 'ContextObserved' ? event.data.kind : undefined;
     const still = [ContextKind.CONTEXT_KIND_PAGE_CLOSED, ContextKind.CONTEXT_KIND_DEVICE_IDLE];
     const silent = event.type === 'BusyTimeObserved' || (context !== undefined && still.includes(context));
     if (!silent && epochMs(signal.occurredAt) >= now - LATE_MS)
       await this.#decide(TriggerKind.TRIGGER_KIND_SIGNAL, id, now);
-    return [201, { duplicate: false }];
+    return [201, { eventId: id, duplicate: false }];
   }
 
   #answer({ record }: Horizon, { answer, answeredAt }: z.infer<typeof answerSchema>): void {

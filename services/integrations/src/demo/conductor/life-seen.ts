@@ -1,4 +1,4 @@
-import { type DecisionRecord, epochMs, type RecordedEvent } from '@oo/contracts';
+import { type DecisionRecord, EVENTS, epochMs, type RecordedEvent, TaskState } from '@oo/contracts';
 import { MINUTE_MS } from '../person/calendar.js';
 
 /** How long after its time a proposed tip's outcome is closed at the latest: time for an answer from an offline page. */
@@ -18,11 +18,18 @@ export interface CompletedTip {
   readonly occurredAt: string;
 }
 
+/** A moment at which something falls due by itself, milliseconds since 1970. */
+export interface Due {
+  readonly at: number;
+  /** An outcome's time is over then; otherwise only the recommender wants to be asked. */
+  readonly deadline: boolean;
+}
+
 /**
- * What the conductor of a demo knows of a person's tips, folded from the `tips` stream in order: which is active,
- * and at which moments something falls due without a signal.
+ * What the conductor of a demo knows of the person's past, folded from their events in order: which tip is active, at
+ * which moments something falls due without a signal, and which tasks are over.
  */
-export class TipsSeen {
+export class LifeSeen {
   readonly #proposed: ProposedTip[] = [];
   readonly #completed: CompletedTip[] = [];
   readonly #shown = new Set<string>();
@@ -31,11 +38,20 @@ export class TipsSeen {
   #snoozes: number[] = [];
   #moment: number | undefined;
   #active: ProposedTip | undefined;
+  readonly #finished = new Set<string>();
+  #signals = 0;
   #lastRecordedAt = 0;
 
   fold(event: RecordedEvent): void {
     this.#lastRecordedAt = Math.max(this.#lastRecordedAt, epochMs(event.metadata.recordedAt));
+    if (EVENTS[event.type].category === 'signals') this.#signals++;
     switch (event.type) {
+      case 'TaskCompleted':
+        this.#finished.add(event.data.ref);
+        return;
+      case 'TaskObserved':
+        if (event.data.state === TaskState.TASK_STATE_GONE) this.#finished.add(event.data.ref);
+        return;
       case 'TipProposed':
         this.#decided(event.data.decision, GRACE_MS);
         this.#propose(event.data.decision);
@@ -82,6 +98,16 @@ export class TipsSeen {
     return this.#completed;
   }
 
+  /** How many signals there are. */
+  get signals(): number {
+    return this.#signals;
+  }
+
+  /** References of the tasks that are done or gone. */
+  get finished(): ReadonlySet<string> {
+    return this.#finished;
+  }
+
   /** Platform time of the newest event, milliseconds since 1970; 0 before the first. */
   get lastRecordedAt(): number {
     return this.#lastRecordedAt;
@@ -91,15 +117,12 @@ export class TipsSeen {
     return this.#shown.has(tipId);
   }
 
-  /** The first moment later than `now` (milliseconds since 1970) at which something falls due by itself. */
-  nextDue(now: number): number | undefined {
-    const due = [
-      ...this.#deadlines.values(),
-      ...this.#snoozes,
-      ...(this.#moment === undefined ? [] : [this.#moment]),
-    ];
-    const later = due.filter((ms) => ms > now);
-    return later.length === 0 ? undefined : Math.min(...later);
+  /** The first moment later than `now` (milliseconds since 1970) at which something falls due. */
+  nextDue(now: number): Due | undefined {
+    const deadlines = [...this.#deadlines.values()];
+    const moments = this.#moment === undefined ? this.#snoozes : [...this.#snoozes, this.#moment];
+    const at = Math.min(...[...deadlines, ...moments].filter((ms) => ms > now));
+    return at === Number.POSITIVE_INFINITY ? undefined : { at, deadline: deadlines.includes(at) };
   }
 
   #decided(decision: DecisionRecord | undefined, grace: number): void {
