@@ -34,13 +34,13 @@ afterAll(async () => {
 
 // A stream of tasks, each done once, five at the most. A command does one task, or two at once.
 type Done = DomainEvent<'TaskCompleted'>;
-const tasks: Decider<ReadonlySet<string>, readonly string[], Done> = {
+const tasks: Decider<readonly string[], readonly string[], Done> = {
   evolves: ['TaskCompleted'],
-  initialState: () => new Set(),
-  evolve: (state, { data }) => new Set([...state, data.ref]),
+  initialState: () => [],
+  evolve: (state, { data }) => [...state, data.ref],
   decide(refs, state) {
-    const fresh = refs.filter((ref) => !state.has(ref));
-    if (state.size + fresh.length > 5) return { problem: problem('conflict', 'five are enough') };
+    const fresh = refs.filter((ref) => !state.includes(ref));
+    if (state.length + fresh.length > 5) return { problem: problem('conflict', 'five are enough') };
     return { events: fresh.map((ref) => ({ type: 'TaskCompleted', data: { ref } })) };
   },
 };
@@ -99,7 +99,9 @@ describe('a command', () => {
     const opposite: typeof tasks = {
       ...tasks,
       decide: (wanted, state) =>
-        state.size === 0 ? { problem: problem('unknown-user', 'nothing yet') } : tasks.decide(wanted, state),
+        state.length === 0
+          ? { problem: problem('unknown-user', 'nothing yet') }
+          : tasks.decide(wanted, state),
     };
     const here = new CommandHandling(store, 'signals', opposite, { window: 100 });
     expect((await here.handle(context(user, 'a'), refs(1))).result?.$case).toBe('problem');
@@ -177,17 +179,18 @@ it('whatever is retried, raced, evicted and lost, no effect comes twice and no r
         const streams = unreliable(() => faults.next().value ?? 'none');
         const processes = [handlingOf(streams, { cachedEvents }), handlingOf(streams, { cachedEvents })];
         const replies = new Map<string, CommandReply[]>();
-        let before: Promise<unknown> = Promise.resolve();
+        const handled: Promise<unknown>[] = [];
         for (const { name, process, together } of commands) {
-          if (!together) await before;
+          if (!together) await Promise.all(handled);
           const number = name.charCodeAt(0) - 96;
-          const handled = processes[process]?.handle(context(user, name), refs(number, number + 1));
-          before = Promise.resolve(handled).then((reply) => {
-            if (reply !== undefined) replies.set(name, [...(replies.get(name) ?? []), reply]);
-          });
+          const reply = processes[process]?.handle(context(user, name), refs(number, number + 1));
+          handled.push(
+            Promise.resolve(reply).then((answer) => {
+              if (answer !== undefined) replies.set(name, [...(replies.get(name) ?? []), answer]);
+            }),
+          );
         }
-        await before;
-        await Promise.all(processes.map((process) => process.state(user).catch(() => {})));
+        await Promise.all(handled);
 
         const events = await eventsOf(user);
         // The rules of the stream.
@@ -196,6 +199,11 @@ it('whatever is retried, raced, evicted and lost, no effect comes twice and no r
         expect(done.length).toBeLessThanOrEqual(5);
         // Each command has its events once, one behind the other.
         expect(new Set(events.map(({ id }) => id)).size).toBe(events.length);
+        // What is cached is what is recorded.
+        for (const process of processes) {
+          const state = await process.state(user).catch(() => undefined);
+          if (state !== undefined) expect(state).toEqual(done);
+        }
         for (const [name, all] of replies) {
           const { commandId } = context(user, name);
           const own = events.filter((event) => commandIdOf(event) === commandId);

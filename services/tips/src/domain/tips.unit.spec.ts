@@ -310,6 +310,11 @@ describe('the end of a decision', () => {
   });
 });
 
+it('the end of one decision leaves another open', () => {
+  given(withheld(WAIT)).when(close(A, 61)).thenNothingHappened();
+  given(proposed(A)).when(close(WAIT, 61)).thenNothingHappened();
+});
+
 it('an unreadable proposal is void', () => {
   const { decisionId, trigger } = A;
   const command = { context: context(0), decisionId, trigger: trigger ?? expect.fail() };
