@@ -2,7 +2,8 @@
 import { connectNats } from '@oo/event-sourcing';
 
 const nats = await connectNats(process.env.OO_NATS_URL ?? '', 'bench-echo');
-nats.subscribe('bench.echo', { callback: (_error, message) => {
+nats.subscribe('bench.echo', {
+  callback: (_error, message) => {
     message.respond(message.data);
   },
 });

@@ -129,6 +129,8 @@ export function services(settings: Settings, secrets: Secrets, places: Places): 
     OO_LOG_LEVEL: settings.OO_LOG_LEVEL,
     OO_CLOCK: settings.OO_DEMO === 'on' ? 'steered' : 'system',
     NODE_ENV: 'production',
+    // A third of a start is compiling what has not changed since the last one.
+    NODE_COMPILE_CACHE: inDataDir(settings, 'compile-cache'),
   };
   const broker = { OO_NATS_URL: places.natsUrl };
   const store = { OO_EVENTSTORE_URL: places.eventStoreUrl };

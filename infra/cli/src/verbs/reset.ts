@@ -7,7 +7,7 @@ import { DROP_READ_MODELS } from '../up/drop-read-models.js';
 
 /** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
 const OURS = [
-  ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'logs'],
+  ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'compile-cache', 'logs'],
   ...['secrets.json', 'run.json', 'run.json.new', 'up.lock', DROP_READ_MODELS],
 ];
 

@@ -139,37 +139,42 @@ const BLOOM_PROBES = 4;
  * many u48 revisions); the records in log order (u32 logical offset, u32 place in the file, 8 bytes of id digest);
  * a Bloom filter over the stream keys. It holds nothing that the segment does not, and is rebuilt from it.
  */
-export function encodeIndex(
+export async function encodeIndex(
   index: OpenIndex,
   end: number,
   /** Where the n-th record lies in the file, when that is not its logical offset. */
   placeOf?: (n: number) => number,
-): Buffer {
-  const entries: { key: Buffer; extent: OpenExtent }[] = [];
+): Promise<Buffer> {
+  const extents: OpenExtent[] = [];
+  const keys = Buffer.allocUnsafe(index.streams.size * KEY_SIZE);
   let postings = 0;
   for (const [name, extent] of index.streams) {
-    entries.push({ key: streamKey(name), extent });
+    streamKey(name).copy(keys, extents.length * KEY_SIZE);
+    extents.push(extent);
     postings += extent.count * (extent.revisions ? 10 : 4);
+    if (extents.length % SLICE === 0) await breathe();
   }
-  entries.sort((a, b) => Buffer.compare(a.key, b.key));
-  const directoryAt = HEADER_SIZE;
-  const postingsAt = directoryAt + entries.length * ENTRY_SIZE;
+  const order = await sortedByKey(keys, extents.length);
+  const postingsAt = HEADER_SIZE + extents.length * ENTRY_SIZE;
   const recordsAt = postingsAt + postings;
   const bloomAt = recordsAt + index.count * 16;
-  const bloomSize = Math.max(8, Math.ceil((entries.length * BLOOM_BITS_PER_STREAM) / 8));
+  const bloomSize = Math.max(8, Math.ceil((extents.length * BLOOM_BITS_PER_STREAM) / 8));
   const file = Buffer.alloc(bloomAt + bloomSize);
   file.write(MAGIC, 0, 'latin1');
   file.writeUInt32LE(VERSION, 4);
   file.writeUIntLE(index.base, 8, 6);
   file.writeUIntLE(end, 14, 6);
-  file.writeUInt32LE(entries.length, 20);
+  file.writeUInt32LE(extents.length, 20);
   file.writeUInt32LE(index.count, 24);
   file.writeUInt32LE(postings, 28);
   file.writeUInt32LE(bloomSize, 32);
-  let at = directoryAt;
+  let at = HEADER_SIZE;
   let posting = 0;
   const bloom = file.subarray(bloomAt);
-  for (const { key, extent } of entries) {
+  for (const [n, stream] of order.entries()) {
+    const extent = extents[stream];
+    if (extent === undefined) continue;
+    const key = keys.subarray(stream * KEY_SIZE, (stream + 1) * KEY_SIZE);
     file.set(key, at);
     file.writeUIntLE(extent.first, at + 12, 6);
     const flags = (extent.tombstoned ? TOMBSTONED : 0) + (extent.revisions ? SPARSE : 0);
@@ -185,6 +190,7 @@ export function encodeIndex(
       posting += 6;
     }
     addToBloom(bloom, key);
+    if (n % SLICE === SLICE - 1) await breathe();
   }
   at = recordsAt;
   for (let n = 0; n < index.count; n++) {
@@ -194,11 +200,51 @@ export function encodeIndex(
     file.writeUInt32LE(index.digests[n * 2] ?? 0, at + 8);
     file.writeUInt32LE(index.digests[n * 2 + 1] ?? 0, at + 12);
     at += 16;
+    if (n % (SLICE * 8) === SLICE * 8 - 1) await breathe();
   }
   file.writeUInt32LE(crc32(file.subarray(HEADER_SIZE, bloomAt)), 36);
   file.writeUInt32LE(crc32(bloom), 40);
   file.writeUInt32LE(crc32(file.subarray(0, 60)), 60);
   return file;
+}
+
+/** An index is made while the server works: after this many streams it lets others run. */
+const SLICE = 1024;
+
+const breathe = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** The numbers of the keys in the order of the keys, which are uniform: a counting sort on two bytes, and a little more. */
+async function sortedByKey(keys: Buffer, count: number): Promise<Uint32Array> {
+  const starts = new Uint32Array(65537);
+  for (let n = 0; n < count; n++) {
+    const bucket = keys.readUInt16BE(n * KEY_SIZE) + 1;
+    starts[bucket] = (starts[bucket] ?? 0) + 1;
+  }
+  for (let bucket = 1; bucket < starts.length; bucket++) {
+    starts[bucket] = (starts[bucket] ?? 0) + (starts[bucket - 1] ?? 0);
+  }
+  const order = new Uint32Array(count);
+  const next = starts.slice();
+  for (let n = 0; n < count; n++) {
+    const bucket = keys.readUInt16BE(n * KEY_SIZE);
+    const place = next[bucket] ?? 0;
+    order[place] = n;
+    next[bucket] = place + 1;
+  }
+  await breathe();
+  for (let bucket = 0; bucket < 65536; bucket++) {
+    const from = starts[bucket] ?? 0;
+    const to = starts[bucket + 1] ?? 0;
+    if (to - from > 1) {
+      order
+        .subarray(from, to)
+        .sort((a, b) =>
+          keys.compare(keys, b * KEY_SIZE, (b + 1) * KEY_SIZE, a * KEY_SIZE, (a + 1) * KEY_SIZE),
+        );
+    }
+    if (bucket % SLICE === SLICE - 1) await breathe();
+  }
+  return order;
 }
 
 function probe(key: Buffer, n: number, bits: number): number {

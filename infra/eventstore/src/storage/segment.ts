@@ -281,7 +281,7 @@ export async function writeIndex(
   const file = path.join(directory, indexFileOf(segment.file));
   const draft = `${file}.new`;
   const handle = files.open(draft, 'create');
-  handle.write(encodeIndex(index, segment.end, placeOf), 0);
+  handle.write(await encodeIndex(index, segment.end, placeOf), 0);
   await handle.datasync();
   handle.close();
   files.rename(draft, file);

@@ -146,11 +146,16 @@ export class EventStore {
   // ---- streams
 
   private entry(name: string): StreamEntry {
-    const known = this.streams.get(name);
-    if (known !== undefined) {
-      // A hit moves to the young end only now and then: order matters only when the cache is full.
-      return known;
+    let entry = this.streams.get(name);
+    if (entry === undefined) {
+      entry = this.lookUp(name);
+      this.streams.set(name, entry);
     }
+    return entry;
+  }
+
+  /** What the log says of a stream that is not remembered. */
+  private lookUp(name: string): StreamEntry {
     const entry = new StreamEntry(name);
     const segments = this.log.segments;
     let key: Buffer | undefined;
@@ -169,7 +174,6 @@ export class EventStore {
     }
     entry.writtenLast = entry.last;
     entry.writtenTombstone = entry.tombstoned;
-    this.streams.set(name, entry);
     return entry;
   }
 
@@ -201,7 +205,9 @@ export class EventStore {
   }
 
   private lastMetadataRecord(name: string): RecordView | undefined {
-    const meta = this.entry(metastreamOf(name));
+    // Most streams have no metadata; remembering that of them would push streams out of memory that are in use.
+    const metastream = metastreamOf(name);
+    const meta = this.streams.get(metastream) ?? this.lookUp(metastream);
     return meta.last < 0 ? undefined : this.recordAt(meta, meta.last);
   }
 
