@@ -112,7 +112,8 @@ class Belief:
                 self._doubt(each, share)
 
     def _doubt(self, arm: int, share: float) -> None:
-        """The covariance grows by what is no longer believed, weight by weight no further than the prior's."""
+        """The covariance grows by what is no longer believed, weight by weight no further than the
+        prior's."""
         n = len(self._variances)
         places = np.arange(n)
         grown = 1.0 + share * (1.0 / self._kind.keeps - 1.0)

@@ -1,0 +1,131 @@
+"""`python -m ml.evaluation.speed [--json]`: what deciding and folding cost, in this process, on one core.
+
+Times are the processor's for this thread, so that what else the machine does counts little.
+
+A list of `{name, value, unit, baseline, ratio}`; `baseline` is what the value is measured against, in the
+same unit and the same run, or null.
+"""
+
+import argparse
+import json
+import resource
+import sys
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, Final
+
+import numpy as np
+from river import linear_model
+
+from ml.recommender.agenda import Trigger
+from ml.recommender.belief import Belief
+from ml.recommender.decide import CANDIDATES, decide
+from ml.recommender.fold import fold
+from ml.recommender.record import record_of
+from ml.recommender.shortlist import shortlist
+from ml.testing.life import ADVICES, Life, user_of
+from oo_contracts.envelope import read_envelope
+
+SEED: Final = 17
+DECISIONS: Final = 3_000
+HISTORY: Final = 5_000
+PEOPLE: Final = 200
+
+Row = dict[str, Any]
+
+
+def measure() -> list[Row]:
+    """Runs everything; about half a minute."""
+    life = Life(SEED)
+    while len(life.envelopes) < HISTORY:
+        life.live(10)
+    while len(life.items) < CANDIDATES:
+        life.task(f"demo:task:more-{len(life.items)}")
+    return [*_deciding(life), *_folding(life), _memory(life)]
+
+
+def _deciding(life: Life) -> list[Row]:
+    """The whole of a decision with ten candidates: shortlist, features, draws, record."""
+    person, times = life.person, []
+    at = life.now - life.now % 86_400_000 + 10 * 3_600_000
+    person.active_tip = None
+    for number in range(DECISIONS):
+        # Every other decision follows an answer, so that the posterior has to be solved anew.
+        if number % 2:
+            person.belief.learn(np.zeros(len(life.prior.names)), 0.0)
+        trigger = Trigger(1, str(number), at + 86_400_000, "c", "c")  # type: ignore[arg-type]
+        decision_id = f"{number:08x}-0000-4000-8000-000000000000"
+        start = time.thread_time()
+        offers = shortlist(person, trigger.at, list(life.items.values()), ADVICES, life.policy)
+        made = decide(person, trigger, offers, life.policy, life.prior, decision_id)  # type: ignore[arg-type]
+        record_of(made)
+        times.append(time.thread_time() - start)
+        if len(made.candidates) != CANDIDATES:
+            raise RuntimeError(f"a decision had {len(made.candidates)} candidates; wanted {CANDIDATES}")
+    milliseconds = np.array(times) * 1000
+    return [
+        _row("decision-p50", float(np.quantile(milliseconds, 0.5)), "ms"),
+        _row("decision-p99", float(np.quantile(milliseconds, 0.99)), "ms", 5.0),
+    ]
+
+
+def _folding(life: Life) -> list[Row]:
+    envelopes = life.envelopes[:HISTORY]
+    events = [read_envelope(each) for each in envelopes]
+    folding = _best(lambda: fold(life.user, life.prior, events)) / HISTORY
+    belief, river = Belief(life.prior), linear_model.BayesianLinearRegression()
+    rng = np.random.default_rng(SEED)
+    rows = [
+        dict(zip(life.prior.names, values, strict=True))
+        for values in rng.normal(size=(HISTORY, len(life.prior.names)))
+    ]
+    own = _best(lambda: [belief.learn_one(row, 1.0) for row in rows]) / HISTORY  # type: ignore[arg-type]
+    rivers = _best(lambda: [river.learn_one(row, 1.0) for row in rows]) / HISTORY
+    cold = _best(lambda: fold(life.user, life.prior, [read_envelope(each) for each in envelopes]))
+    return [
+        _row("fold", 1 / folding, "events/s", 1 / own),
+        _row("learn-one", 1 / own, "answers/s", 1 / rivers),
+        _row("cold-start-5000-events", cold, "s"),
+    ]
+
+
+def _memory(life: Life) -> Row:
+    """What one more person of 500 events takes in the worker."""
+    events = [read_envelope(each) for each in life.envelopes[:500]]
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    people = [fold(user_of(number), life.prior, events) for number in range(PEOPLE)]
+    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return _row("memory-per-person", (after - before) / len(people), "KiB")
+
+
+def _best(run: Callable[[], object], times: int = 3) -> float:
+    """Seconds of the quickest of a few runs: what else goes on can only add to it."""
+    found = []
+    for _ in range(times):
+        start = time.thread_time()
+        run()
+        found.append(time.thread_time() - start)
+    return min(found)
+
+
+def _row(name: str, value: float, unit: str, baseline: float | None = None) -> Row:
+    ratio = None if baseline is None else value / baseline
+    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    parser = argparse.ArgumentParser(prog="python -m ml.evaluation.speed", description=__doc__)
+    parser.add_argument("--json", action="store_true", help="the list as JSON instead of a table")
+    wanted = parser.parse_args(arguments)
+    rows = measure()
+    if wanted.json:
+        print(json.dumps(rows))
+        return 0
+    for row in rows:
+        against = "" if row["baseline"] is None else f"  {row['ratio']:.2f} × {row['baseline']:.3g}"
+        print(f"{row['name']:24} {row['value']:12.3f} {row['unit']}{against}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
