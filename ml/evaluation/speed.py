@@ -8,9 +8,9 @@ same unit and the same run, or null.
 
 import argparse
 import json
-import resource
 import sys
 import time
+import tracemalloc
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -79,8 +79,13 @@ def _folding(life: Life) -> list[Row]:
         dict(zip(life.prior.names, values, strict=True))
         for values in rng.normal(size=(HISTORY, len(life.prior.names)))
     ]
-    own = _best(lambda: [belief.learn_one(row, 1.0) for row in rows]) / HISTORY  # type: ignore[arg-type]
-    rivers = _best(lambda: [river.learn_one(row, 1.0) for row in rows]) / HISTORY
+
+    def learn_all(model: Any) -> None:
+        for row in rows:
+            model.learn_one(row, 1.0)
+
+    own = _best(lambda: learn_all(belief)) / HISTORY
+    rivers = _best(lambda: learn_all(river)) / HISTORY
     cold = _best(lambda: fold(life.user, life.prior, [read_envelope(each) for each in envelopes]))
     return [
         _row("fold", 1 / folding, "events/s", 1 / own),
@@ -92,10 +97,11 @@ def _folding(life: Life) -> list[Row]:
 def _memory(life: Life) -> Row:
     """What one more person of 500 events takes in the worker."""
     events = [read_envelope(each) for each in life.envelopes[:500]]
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    tracemalloc.start()
     people = [fold(user_of(number), life.prior, events) for number in range(PEOPLE)]
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return _row("memory-per-person", (after - before) / len(people), "KiB")
+    taken, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    return _row("memory-per-person", taken / len(people) / 1024, "KiB")
 
 
 def _best(run: Callable[[], object], times: int = 3) -> float:

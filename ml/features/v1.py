@@ -86,8 +86,10 @@ WEIGHTS: Final = (
 )
 THEMES: Final = ("move", "rest", "plan", "calm")
 
-_BASELINE_AT: Final = tuple(CONTEXT.index(name) for name in BASELINE)
-_CROSSED_AT: Final = tuple((CONTEXT.index(a), CANDIDATE.index(b)) for a, b in CROSSED)
+_BASELINE_AT: Final = [CONTEXT.index(name) for name in BASELINE]
+_CROSSED_CONTEXT: Final = [CONTEXT.index(name) for name, _ in CROSSED]
+_CROSSED_CANDIDATE: Final = [CANDIDATE.index(name) for _, name in CROSSED]
+_CROSSED_AT: Final = tuple(zip(_CROSSED_CONTEXT, _CROSSED_CANDIDATE, strict=True))
 _MOMENT: Final = slice(len(BASELINE), len(BASELINE) + len(CONTEXT))
 _TIP: Final = slice(len(BASELINE) + len(CONTEXT), len(WEIGHTS))
 
@@ -199,16 +201,22 @@ def lesson(record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) 
     reward = _REWARDS.get(outcome)
     if reward is None:
         return None
-    act, context = record.act_probability, tuple(record.context)
-    acted = 1.0 if record.choice else 0.0
+    act, context = record.act_probability, np.array(record.context)
     x = np.zeros(len(WEIGHTS))
-    x[: len(BASELINE)] = [context[i] for i in _BASELINE_AT]
-    x[_MOMENT] = (acted - act) * moment_part(context)
+    x[: len(BASELINE)] = context[_BASELINE_AT]
+    x[_MOMENT] = ((1.0 if record.choice else 0.0) - act) * context
     if outcome != tips_pb2.OUTCOME_KIND_SNOOZED:
-        tips = x[_TIP]
-        for candidate in record.candidates:
-            chosen = 1.0 if candidate.ref == record.choice else 0.0
-            tips += (chosen - act * candidate.probability) * tip_part(context, tuple(candidate.features))
+        candidates = np.array([tuple(each.features) for each in record.candidates])
+        tips = np.concatenate(
+            (candidates, context[_CROSSED_CONTEXT] * candidates[:, _CROSSED_CANDIDATE]), axis=1
+        )
+        surprise = np.array(
+            [
+                (1.0 if each.ref == record.choice else 0.0) - act * each.probability
+                for each in record.candidates
+            ]
+        )
+        x[_TIP] = np.add.accumulate(surprise[:, None] * tips, axis=0)[-1]
     return Lesson(x, reward)
 
 

@@ -45,6 +45,8 @@ class Agenda:
 
     def advance(self, now: int) -> None:
         """Opens the points of the moments that are over at `now`."""
+        if not self._snoozes and (self._reconsider is None or self._reconsider.at > now):
+            return
         for trigger in self._due_moments(now):
             self._forget(trigger)
             self.open(trigger)
@@ -60,12 +62,12 @@ class Agenda:
             del self._opened[past]
         self._open[self.decision_id(trigger)] = trigger
 
-    def close(self, decision_id: DecisionId) -> None:
-        """A decision of this id was recorded."""
+    def close(self, decision_id: DecisionId, trigger_id: str) -> None:
+        """A decision of this id, with a trigger of this id, was recorded."""
         self._open.pop(decision_id, None)
-        for trigger in self._moments():
-            if self.decision_id(trigger) == decision_id:
-                self._forget(trigger)
+        if self._reconsider is not None and self._reconsider.id == trigger_id:
+            self._reconsider = None
+        self._snoozes.pop(trigger_id, None)
 
     def reconsider(self, trigger: Trigger | None) -> None:
         """The newest recorded decision wants to be asked again, or not."""

@@ -297,7 +297,8 @@ class Person:
         self._decided(event, _data(event, tips_pb2.TipWithheld).decision)
 
     def _decision_voided(self, event: RecordedEvent) -> None:
-        self.agenda.close(DecisionId(_data(event, tips_pb2.DecisionVoided).decision_id))
+        voided = _data(event, tips_pb2.DecisionVoided)
+        self.agenda.close(DecisionId(voided.decision_id), voided.trigger.id)
 
     def _tip_shown(self, _event: RecordedEvent) -> None:
         """That a tip was seen shows in its outcome: ignored, or never shown."""
@@ -343,7 +344,7 @@ class Person:
             self.belief.learn(lesson.x, lesson.reward)
 
     def _decided(self, event: RecordedEvent, record: decisions_pb2.DecisionRecord) -> None:
-        self.agenda.close(DecisionId(record.decision_id))
+        self.agenda.close(DecisionId(record.decision_id), record.trigger.id)
         reconsider = None
         if record.HasField("reconsider_at"):
             reconsider = Trigger(

@@ -31,7 +31,7 @@ def test_a_point_is_open_until_its_decision_is_recorded() -> None:
     (first, trigger), _ = agenda.due(0)
     assert first == decision_id_of(USER, "TRIGGER_KIND_SIGNAL", "signal-1")
     assert trigger.at == 100
-    agenda.close(first)
+    agenda.close(first, trigger.id)
     assert due(agenda, 0) == ["signal-2"]
 
 
@@ -72,7 +72,8 @@ def test_snoozes_are_moments_of_their_own() -> None:
     agenda.snooze(moment("a", 1000))
     agenda.reconsider(moment("c", 1500))
     assert due(agenda, 2000) == ["a", "c", "b"]
-    agenda.close(agenda.due(2000)[0][0])
+    first, trigger = agenda.due(2000)[0]
+    agenda.close(first, trigger.id)
     assert due(agenda, 2000) == ["c", "b"]
 
 
@@ -113,8 +114,8 @@ def test_relevant_signals_trigger_and_others_do_not() -> None:
         before = len(life.person.agenda.due(life.now))
         life.record(payload, occurred_at)  # type: ignore[arg-type]
         after = life.person.agenda.due(life.now)
-        for decision_id, _ in after:
-            life.person.agenda.close(decision_id)
+        for decision_id, trigger in after:
+            life.person.agenda.close(decision_id, trigger.id)
         life.now += HOUR
         return len(after) > before
 

@@ -4,7 +4,10 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -23,6 +26,7 @@ from oo_contracts import subjects
 from oo_contracts.instants import instant
 
 LOG = logging.getLogger("oo.test")
+ROOT = Path(__file__).parents[2]
 
 
 class Running:
@@ -328,3 +332,52 @@ def page_opened() -> signals_pb2.ContextObserved:
     return signals_pb2.ContextObserved(
         kind=signals_pb2.CONTEXT_KIND_PAGE_OPENED, device=signals_pb2.DEVICE_PHONE
     )
+
+
+async def test_the_process_killed_in_mid_flow_decides_once_after_its_restart(oo: Running) -> None:
+    life = await newcomer(oo)
+    oo.world.accepts = False
+    first = await process(oo)
+    while not oo.world.proposals:
+        await oo.tell_time()
+        await asyncio.sleep(0.02)
+    first.kill()
+    await first.wait()
+    oo.world.accepts = True
+    second = await process(oo)
+    try:
+        while not life.ended:
+            await oo.tell_time()
+            await asyncio.sleep(0.02)
+        await oo.world.quiet()
+        assert len(life.ended) == 1
+        assert life.ended == [oo.world.proposals[0].decision.decision_id]
+        second.terminate()
+        assert await asyncio.wait_for(second.wait(), 10) == 0
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            second.kill()
+        await second.wait()
+
+
+async def process(oo: Running, stderr: int | None = None) -> asyncio.subprocess.Process:
+    """The recommender as a process of its own."""
+    paths = [ROOT, ROOT / "contracts/python", ROOT / "contracts/generated/python"]
+    environment = {
+        "PYTHONPATH": ":".join(map(str, paths)),
+        "OO_NATS_URL": oo.url,
+        "OO_CLOCK": "steered",
+        "OO_HEALTH_PORT": str(oo.port),
+        "OO_LOG_LEVEL": "warn",
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "ml.serving", cwd=ROOT, env={**os.environ, **environment}, stderr=stderr
+    )
+
+
+async def test_a_taken_port_ends_the_process_and_is_named(oo: Running) -> None:
+    await oo.start()
+    second = await process(oo, stderr=asyncio.subprocess.PIPE)
+    _, said = await second.communicate()
+    assert second.returncode == 1
+    assert f"cannot listen on 127.0.0.1:{oo.port}" in said.decode()
