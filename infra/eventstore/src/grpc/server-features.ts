@@ -2,7 +2,7 @@ import type { ServerUnaryCall, sendUnaryData, UntypedServiceImplementation } fro
 import { ProtoWriter } from '../wire/protobuf.js';
 
 /** The version that clients are told: the one whose behaviour this server has. */
-export const SERVER_VERSION = '23.10.6.0';
+export const SERVER_VERSION = '23.10.6';
 
 const PREFIX = 'event_store.client.';
 const ALL_AND_STREAM = ['stream', 'all'];

@@ -186,7 +186,7 @@ function startNullServer(port: number, disk: NullDisk, length: number): Promise<
       _call: ServerUnaryCall<shared.Empty, serverFeatures.SupportedMethods>,
       callback: sendUnaryData<serverFeatures.SupportedMethods>,
     ) => {
-      const answer = new serverFeatures.SupportedMethods().setEventStoreServerVersion('23.10.6.0');
+      const answer = new serverFeatures.SupportedMethods().setEventStoreServerVersion('23.10.6');
       const method = new serverFeatures.SupportedMethod()
         .setServiceName('event_store.client.streams.streams')
         .setMethodName('batchappend');

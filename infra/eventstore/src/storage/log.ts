@@ -52,7 +52,8 @@ interface Batch {
 export class StorageFailure extends Error {}
 
 const FIRST_BATCH = 256 * 1024;
-const VERIFY_MS = 500;
+const VERIFY_MS = 300;
+const SEAL_AT_CLOSE = 16 << 20;
 
 /**
  * The log: numbered segment files, of which the last is written. Appends are gathered while the disk is busy with the
@@ -429,6 +430,8 @@ export class Log {
     try {
       await writeIndex(this.options.files, this.options.directory, segment, segment.open);
       segment.open = undefined;
+      // Whoever remembers the index in memory looks it up again.
+      this.segments = [...this.segments];
     } catch (error) {
       // The index in memory goes on serving; the file is rebuilt at the next start.
       this.options.report(`the index of ${segment.file} could not be written: ${asError(error).message}`);
@@ -467,6 +470,8 @@ export class Log {
   /** Writes what was appended, and closes the files. */
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.afterPending(() => resolve()));
+    // A long segment is sealed, so that the next start need not read it.
+    if (this.active.end - this.active.base > SEAL_AT_CLOSE && this.broken === undefined) await this.sealActive();
     this.closed = true;
     await Promise.allSettled([...this.sealing, this.healing]);
     this.patrol.stop();

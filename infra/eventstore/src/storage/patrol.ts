@@ -12,7 +12,7 @@ import {
 
 const NOTE = 'damage.json';
 const SLICE = 1 << 20;
-const PAUSE_MS = 20;
+const PAUSE_MS = 100;
 
 /**
  * Reads the sealed segments once after each start, checksum by checksum: as much as a second allows before the server

@@ -262,6 +262,7 @@ function addToBloom(bloom: Buffer, key: Buffer): void {
 /** An index file, opened. Its directory, postings and records are read on demand; the Bloom filter stays in memory. */
 export class SealedIndex {
   private readonly bloom: Buffer;
+  private readonly window: IndexWindow;
   private readonly postingsAt: number;
   private readonly recordsAt: number;
   private readonly bloomAt: number;
@@ -274,6 +275,7 @@ export class SealedIndex {
     private readonly handle: FileHandle,
     private readonly header: Buffer,
   ) {
+    this.window = new IndexWindow(handle);
     this.base = header.readUIntLE(8, 6);
     this.end = header.readUIntLE(14, 6);
     this.streamCount = header.readUInt32LE(20);
@@ -358,7 +360,7 @@ export class SealedIndex {
     const first = entry.readUIntLE(at + 12, 6);
     const postings = this.postingsAt + entry.readUInt32LE(at + 22);
     return new SealedExtent(
-      this.handle,
+      this.window,
       this.base,
       first,
       count,
@@ -411,15 +413,30 @@ export class SealedIndex {
   }
 }
 
-const POSTINGS_WINDOW = 512;
+const WINDOW_BYTES = 2048;
+
+/** The last piece of an index file that was read: the extents of an index share one, so that they cost nothing to keep. */
+class IndexWindow {
+  private bytes: Buffer = Buffer.alloc(0);
+  private at = -1;
+
+  constructor(private readonly handle: FileHandle) {}
+
+  /** Makes sure that `length` bytes at `position` are in the window, and returns it and the place in it. */
+  reach(position: number, length: number): { bytes: Buffer; at: number } {
+    if (this.at < 0 || position < this.at || position + length > this.at + this.bytes.length) {
+      // A fresh buffer is not needed: nobody keeps it between two calls.
+      if (this.bytes.length !== WINDOW_BYTES) this.bytes = Buffer.allocUnsafeSlow(WINDOW_BYTES);
+      this.at = position - (position % (WINDOW_BYTES / 2));
+      this.handle.read(this.bytes, this.at);
+    }
+    return { bytes: this.bytes, at: position - this.at };
+  }
+}
 
 class SealedExtent implements StreamExtent {
-  private window: Buffer | undefined;
-  private windowAt = 0;
-  private revisions: Buffer | undefined;
-
   constructor(
-    private readonly handle: FileHandle,
+    private readonly window: IndexWindow,
     private readonly base: number,
     readonly first: number,
     readonly count: number,
@@ -434,20 +451,12 @@ class SealedExtent implements StreamExtent {
 
   revisionAt(n: number): number {
     if (!this.sparse) return this.first + n;
-    if (this.revisions === undefined) {
-      this.revisions = Buffer.allocUnsafe(this.count * 6);
-      this.handle.read(this.revisions, this.postings + this.count * 4);
-    }
-    return this.revisions.readUIntLE(n * 6, 6);
+    const { bytes, at } = this.window.reach(this.postings + this.count * 4 + n * 6, 6);
+    return bytes.readUIntLE(at, 6);
   }
 
   positionAt(n: number): number {
-    const block = n - (n % POSTINGS_WINDOW);
-    if (this.window === undefined || this.windowAt !== block) {
-      this.window = Buffer.allocUnsafe(Math.min(POSTINGS_WINDOW, this.count - block) * 4);
-      this.windowAt = block;
-      this.handle.read(this.window, this.postings + block * 4);
-    }
-    return this.base + this.window.readUInt32LE((n - block) * 4);
+    const { bytes, at } = this.window.reach(this.postings + n * 4, 4);
+    return this.base + bytes.readUInt32LE(at);
   }
 }

@@ -65,7 +65,10 @@ class StreamEntry {
   writtenMetadata: StreamMetadata | undefined;
   /** The sealed part of the stream, oldest first; undefined until it is needed. */
   extents: StreamExtent[] | undefined;
+  /** The segments that the extents were looked up in. */
   extentsFor: readonly Segment[] | undefined;
+  /** Whether the last extent is that of the segment being written. */
+  hasActive = false;
   pending = false;
   readonly utf8: Buffer;
   readonly hash: number;
@@ -86,6 +89,8 @@ export interface EventStoreOptions {
 }
 
 const SLICE_BYTES = 1 << 20;
+/** On average; what a stream has in each sealed segment is remembered too. */
+const EXTENTS_PER_STREAM = 4;
 
 /** Streams on a log: the rules of appending and reading, without any transport. */
 export class EventStore {
@@ -177,13 +182,24 @@ export class EventStore {
     return entry;
   }
 
+  /** Keeps what is remembered of streams within its bounds, the longest remembered going first. */
   private evict(): void {
-    const excess = this.streams.size - this.options.streamCache;
-    if (excess <= 0) return;
-    let left = excess + (this.options.streamCache >> 4);
-    for (const [name, entry] of this.streams) {
-      if (left-- <= 0) break;
-      if (!entry.pending) this.streams.delete(name);
+    const { streamCache } = this.options;
+    if (this.streams.size > streamCache) {
+      let left = this.streams.size - streamCache + (streamCache >> 4);
+      for (const [name, entry] of this.streams) {
+        if (left-- <= 0) break;
+        if (entry.pending) continue;
+        this.extentsKept -= entry.extents?.length ?? 0;
+        this.streams.delete(name);
+      }
+    }
+    if (this.extentsKept > streamCache * EXTENTS_PER_STREAM) {
+      for (const entry of this.streams.values()) {
+        this.extentsKept -= entry.extents?.length ?? 0;
+        entry.extents = undefined;
+        if (this.extentsKept < (streamCache * EXTENTS_PER_STREAM) / 2) break;
+      }
     }
   }
 
@@ -221,6 +237,7 @@ export class EventStore {
 
   /** Whether a stream can be read, and its last revision. */
   state(name: string): { state: StreamState; last: number } {
+    if (this.streams.size > this.options.streamCache * 1.1) this.evict();
     const entry = this.entry(name);
     if (this.isTombstoned(name)) return { state: 'deleted', last: entry.last };
     if (entry.last < 0 || this.metadataOf(entry).softDeleted) return { state: 'missing', last: entry.last };
@@ -515,20 +532,33 @@ export class EventStore {
 
   // ---- reading
 
-  private extentsOf(entry: StreamEntry): StreamExtent[] {
+  private extentsOf(entry: StreamEntry): readonly StreamExtent[] {
     const segments = this.log.segments;
     if (entry.extents === undefined || entry.extentsFor !== segments) {
       const key = streamKey(entry.name);
-      entry.extents = [];
-      for (const segment of segments) {
+      const extents: StreamExtent[] = [];
+      for (const segment of segments.slice(0, -1)) {
         const extent = segment.find(entry.name, () => key);
-        if (extent !== undefined && extent.count > 0) entry.extents.push(extent);
+        if (extent !== undefined && extent.count > 0) extents.push(extent);
       }
-      // The newest segment gains streams while it is written, so only a stream that is in it can be remembered.
-      entry.extentsFor = this.log.active.open?.streams.has(entry.name) ? segments : undefined;
+      this.extentsKept += extents.length - (entry.extents?.length ?? 0);
+      entry.extents = extents;
+      entry.extentsFor = segments;
+      entry.hasActive = false;
+    }
+    if (!entry.hasActive) {
+      // The segment that is written gains streams all the time.
+      const active = this.log.active.open?.streams.get(entry.name);
+      if (active !== undefined && active.count > 0) {
+        entry.extents.push(active);
+        this.extentsKept++;
+        entry.hasActive = true;
+      }
     }
     return entry.extents;
   }
+
+  private extentsKept = 0;
 
   /** The extent and place in it of the first event at or after a revision. */
   private locate(
