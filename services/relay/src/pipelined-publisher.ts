@@ -27,6 +27,9 @@ const ack = z.union([
   z.object({ error: z.object({ description: z.string() }) }),
 ]);
 
+/** The broker counts them into the payload. */
+const HEADERS_MOST_BYTES = 1_024;
+
 /** The stream did not take a message as it should have. The events from there on have to be published again. */
 export class PipelineBroken extends Error {
   /** @param published position of the event that broke it, where the stream has had that event before */
@@ -51,18 +54,24 @@ export class PipelinedPublisher {
   readonly #acks: Subscription;
   readonly #watchdog: NodeJS.Timeout;
   readonly #failure = Promise.withResolvers<never>();
+  readonly #most: number;
   #room: (() => void) | undefined;
   #sequence: number;
   #acknowledged: Acknowledged | undefined;
   #closed = false;
 
-  /** @param lastSequence sequence of the last message in the stream */
+  /**
+   * @param lastSequence sequence of the last message in the stream
+   * @param leftOut told of an event that is too large for the broker; consumers find it in the store
+   */
   constructor(
     private readonly nats: NatsConnection,
     lastSequence: number,
     private readonly options: PublisherOptions,
+    private readonly leftOut: (event: StoredEvent) => void,
   ) {
     this.#sequence = lastSequence;
+    this.#most = (nats.info?.max_payload ?? Number.POSITIVE_INFINITY) - HEADERS_MOST_BYTES;
     this.#inbox = `_INBOX.relay.${crypto.randomUUID()}`;
     this.#acks = nats.subscribe(`${this.#inbox}.*`, {
       callback: (error, message) =>
@@ -90,13 +99,18 @@ export class PipelinedPublisher {
   publish(event: StoredEvent): Promise<void> | undefined {
     const subject = eventSubject(event.stream, event.type);
     if (this.#closed || subject === undefined) return undefined;
+    const body = JSON.stringify(envelopeOf(event));
+    if (Buffer.byteLength(body) > this.#most) {
+      this.leftOut(event);
+      return undefined;
+    }
     const message = headers();
     message.set('Nats-Msg-Id', event.id);
     message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
     const sequence = ++this.#sequence;
-    this.nats.publish(subject, JSON.stringify(envelopeOf(event)), {
+    this.nats.publish(subject, body, {
       headers: message,
       reply: `${this.#inbox}.${sequence}`,
     });

@@ -71,6 +71,10 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
 
   #report(what: RelayReport): void {
     if (what.kind === 'interrupted') this.log.warn({ err: what.error }, 'the relay begins again');
-    else this.log.info({ after: String(what.after), sequence: what.sequence }, 'the relay follows the store');
+    else if (what.kind === 'left-out') {
+      const { id, type, position } = what.event;
+      this.log.error({ id, type, position: String(position) }, 'an event is too large for the broker');
+    } else
+      this.log.info({ after: String(what.after), sequence: what.sequence }, 'the relay follows the store');
   }
 }

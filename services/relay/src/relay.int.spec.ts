@@ -202,8 +202,29 @@ describe('the relay', () => {
     await backbone.eventStore?.stop();
     await until(() => reports.some(({ kind }) => kind === 'interrupted'), 'it notices');
     await backbone.eventStore?.start();
+    const answers = () =>
+      store.head().then(
+        () => true,
+        () => false,
+      );
+    await until(answers, 'the store answers');
     await append(user, 10);
     await atHead(relay);
     await expectComplete();
+  });
+
+  // The last one: this event stays in the store that they share.
+  it('leaves out what is too large for the broker, and goes on', async () => {
+    const user = someone();
+    // The store just takes it; its envelope is more than the broker does.
+    const huge = { type: 'TaskCompleted', data: { ref: 'x'.repeat(1_047_500) } } as const;
+    for (const event of [done, huge, done]) await appendDirectly(store, user, [event], AT);
+    const relay = startRelay();
+    await atHead(relay);
+    expect((await published()).map(({ header }) => header.get(HEADER_REVISION)).slice(-2)).toEqual([
+      '0',
+      '2',
+    ]);
+    expect(reports.filter(({ kind }) => kind === 'left-out')).toHaveLength(1);
   });
 });

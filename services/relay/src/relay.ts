@@ -8,12 +8,14 @@ import {
   isStreamNotFound,
   STREAMS,
   type Standing,
+  type StoredEvent,
 } from '@oo/event-sourcing';
 import { CheckpointMirror, findCheckpoint } from './checkpoint.js';
 import { PipelineBroken, PipelinedPublisher, type PublisherOptions } from './pipelined-publisher.js';
 
 export type RelayReport =
   | { readonly kind: 'following'; readonly after: bigint | undefined; readonly sequence: number }
+  | { readonly kind: 'left-out'; readonly event: StoredEvent }
   | { readonly kind: 'interrupted'; readonly error: unknown };
 
 export interface RelayOptions extends PublisherOptions {
@@ -77,7 +79,9 @@ export class Relay {
     const found = await findCheckpoint(jsm, stream, mirror, this.store, Date.now());
     const { sequence } = found;
     const position = this.#beyond(found.position, stream);
-    const publisher = new PipelinedPublisher(this.nats, sequence, this.#options);
+    const publisher = new PipelinedPublisher(this.nats, sequence, this.#options, (event) =>
+      this.report({ kind: 'left-out', event }),
+    );
     const round = new AbortController();
     const either = AbortSignal.any([signal, round.signal]);
     this.#startedAfter = position ?? -1n;

@@ -40,6 +40,8 @@ const APPEND_TIMEOUT_MS = 10_000;
  */
 export class EventStore {
   #client: EventStoreDBClient;
+  /** The newest event of oO among all up to `scanned`. */
+  #head: { readonly position: bigint | undefined; readonly scanned: bigint } | undefined;
 
   private constructor(readonly url: string) {
     this.#client = EventStoreDBClient.connectionString(url);
@@ -126,24 +128,38 @@ export class EventStore {
 
   /** The same from the newest event backwards. */
   async *readAllBackwards(page = PAGE): AsyncGenerator<StoredEvent[]> {
+    for await (const events of this.#backwards(page)) yield events.filter(isOurs);
+  }
+
+  /** Position of the newest event of oO's streams; undefined where there is none. */
+  async head(): Promise<bigint | undefined> {
+    const known = this.#head;
+    let scanned: bigint | undefined;
+    const found = (position: bigint | undefined) => {
+      if (scanned !== undefined) this.#head = { position, scanned };
+      return position;
+    };
+    for await (const page of this.#backwards(64)) {
+      for (const event of page) {
+        scanned ??= event.position;
+        if (isOurs(event)) return found(event.position);
+        // What the store writes for itself is passed over once.
+        if (known !== undefined && event.position <= known.scanned) return found(known.position);
+      }
+    }
+    return found(undefined);
+  }
+
+  async *#backwards(page: number): AsyncGenerator<StoredEvent[]> {
     for (let cursor: bigint | undefined; ; ) {
       const events = await this.#readAll({ direction: BACKWARDS, from: cursor ?? 'end', count: page });
       const fresh = events.filter((event) => cursor === undefined || event.position < cursor);
       const last = fresh.at(-1);
       if (last === undefined) return;
-      yield fresh.filter(isOurs);
+      yield fresh;
       if (events.length < page) return;
       cursor = last.position;
     }
-  }
-
-  /** Position of the newest event of oO's streams; undefined where there is none. */
-  async head(): Promise<bigint | undefined> {
-    for await (const page of this.readAllBackwards(16)) {
-      const newest = page[0];
-      if (newest !== undefined) return newest.position;
-    }
-    return undefined;
   }
 
   #failure(error: unknown, stream: string): unknown {
@@ -164,7 +180,7 @@ export class EventStore {
   ): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     try {
-      for await (const { event } of this.#client.readStream(stream, options)) {
+      for await (const { event } of quiet(this.#client.readStream(stream, options))) {
         if (event !== undefined) events.push(storedEvent(event));
       }
     } catch (error) {
@@ -183,7 +199,8 @@ export class EventStore {
     const fromPosition = typeof from === 'bigint' ? { commit: from, prepare: from } : from;
     const events: StoredEvent[] = [];
     try {
-      for await (const { event } of this.#client.readAll({ direction, fromPosition, maxCount: count })) {
+      const read = this.#client.readAll({ direction, fromPosition, maxCount: count });
+      for await (const { event } of quiet(read)) {
         if (event !== undefined) events.push(storedEvent(event as AllStreamRecordedEvent));
       }
     } catch (error) {
@@ -196,6 +213,14 @@ export class EventStore {
 /** Whether an event stands in one of oO's streams. */
 export function isOurs(event: Pick<StoredEvent, 'stream'>): boolean {
   return ownerOf(event.stream) !== undefined;
+}
+
+/** An error that comes when nobody reads any more is nobody's, and must not end the process. */
+export function quiet<Stream extends { on(event: 'error', listener: () => void): unknown }>(
+  stream: Stream,
+): Stream {
+  stream.on('error', () => {});
+  return stream;
 }
 
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {

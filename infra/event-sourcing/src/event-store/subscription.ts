@@ -1,6 +1,6 @@
 import { EventStoreDBClient, START, streamNameFilter } from '@eventstore/db-client';
 import { streamPrefixes } from '@oo/contracts';
-import { isOurs } from './event-store.js';
+import { isOurs, quiet } from './event-store.js';
 import { type StoredEvent, storedEvent } from './stored-event.js';
 
 /**
@@ -17,10 +17,12 @@ export async function followAll(
   signal: AbortSignal,
 ): Promise<void> {
   const client = EventStoreDBClient.connectionString(url);
-  const subscription = client.subscribeToAll({
-    fromPosition: after === undefined ? START : { commit: after, prepare: after },
-    filter: streamNameFilter({ prefixes: streamPrefixes() }),
-  });
+  const subscription = quiet(
+    client.subscribeToAll({
+      fromPosition: after === undefined ? START : { commit: after, prepare: after },
+      filter: streamNameFilter({ prefixes: streamPrefixes() }),
+    }),
+  );
   const stop = () => subscription.destroy();
   signal.addEventListener('abort', stop, { once: true });
   try {
