@@ -6,7 +6,8 @@ recorded decision set (`reconsiderAt`; another decision before it is due takes i
 snoozes.
 
 At most `POINTS_PER_HOUR` points of a person open in an hour of the clock, by the triggers' times; further
-triggers are not due.
+triggers are not due. The last `KEPT_FOR_PAGE` of them are for the page alone, so that a busy hour does not
+leave who opens it without an answer.
 """
 
 from collections import OrderedDict
@@ -17,6 +18,7 @@ from oo.v1 import decisions_pb2
 from oo_contracts.ids import DecisionId, UserId, decision_id_of
 
 POINTS_PER_HOUR: Final = 12
+KEPT_FOR_PAGE: Final = 3
 _HOUR: Final = 3_600_000
 _HOURS_KEPT: Final = 3
 
@@ -55,7 +57,7 @@ class Agenda:
         """Opens a point, if its hour has room for one."""
         hour = trigger.at // _HOUR
         opened = self._opened.get(hour, 0)
-        if opened >= POINTS_PER_HOUR:
+        if opened >= _room(trigger.kind):
             return
         self._opened[hour] = opened + 1
         for past in [past for past in self._opened if past < hour - _HOURS_KEPT]:
@@ -80,14 +82,11 @@ class Agenda:
         """What is to be decided at `now`: the open points in the order of their opening, then moments that
         are over.
         """
-        moments = self._due_moments(now)
-        room = {
-            hour: POINTS_PER_HOUR - self._opened.get(hour, 0) for hour in {m.at // _HOUR for m in moments}
-        }
-        due = list(self._open.items())
-        for trigger in moments:
-            if room[trigger.at // _HOUR] > 0:
-                room[trigger.at // _HOUR] -= 1
+        due, opened = list(self._open.items()), dict(self._opened)
+        for trigger in self._due_moments(now):
+            hour = trigger.at // _HOUR
+            if opened.get(hour, 0) < _room(trigger.kind):
+                opened[hour] = opened.get(hour, 0) + 1
                 due.append((self.decision_id(trigger), trigger))
         return due
 
@@ -117,3 +116,8 @@ class Agenda:
             self._reconsider = None
         else:
             self._snoozes.pop(trigger.id, None)
+
+
+def _room(kind: decisions_pb2.TriggerKind) -> int:
+    """How many points an hour may have before one of this kind."""
+    return POINTS_PER_HOUR - (0 if kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED else KEPT_FOR_PAGE)

@@ -136,7 +136,7 @@ class Person:
         self.position = event.position
         if self.erased:
             return
-        relevant = _FOLDS[event.type](self, event)
+        relevant = FOLDS[event.type](self, event)
         if relevant is not None and event.metadata.occurred_at >= event.metadata.recorded_at - LATE:
             self.agenda.open(
                 Trigger(
@@ -408,7 +408,7 @@ _CONTEXT_TRIGGERS: Final[dict[signals_pb2.ContextKind, decisions_pb2.TriggerKind
     signals_pb2.CONTEXT_KIND_PLACE_CHANGED: decisions_pb2.TRIGGER_KIND_SIGNAL,
 }
 
-_FOLDS: Final[dict[str, Callable[[Person, RecordedEvent], decisions_pb2.TriggerKind | None]]] = {
+FOLDS: Final[dict[str, Callable[[Person, RecordedEvent], decisions_pb2.TriggerKind | None]]] = {
     "TaskObserved": Person._task_observed,
     "TaskCompleted": Person._task_completed,
     "HabitChecked": Person._habit_checked,

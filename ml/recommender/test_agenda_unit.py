@@ -3,10 +3,12 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.recommender.agenda import POINTS_PER_HOUR, Agenda, Trigger
+from ml.recommender.agenda import KEPT_FOR_PAGE, POINTS_PER_HOUR, Agenda, Trigger
 from ml.recommender.fold import new_person
+from ml.recommender.person import FOLDS
 from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
 from oo.v1 import decisions_pb2, signals_pb2, tips_pb2
+from oo_contracts.events import EVENTS
 from oo_contracts.ids import decision_id_of
 
 USER = user_of(1)
@@ -35,15 +37,19 @@ def test_a_point_is_open_until_its_decision_is_recorded() -> None:
     assert due(agenda, 0) == ["signal-2"]
 
 
-def test_an_hour_has_room_for_twelve() -> None:
+def test_an_hour_has_room_for_twelve_and_the_last_three_are_the_pages() -> None:
     agenda = Agenda(USER)
-    for number in range(POINTS_PER_HOUR + 5):
+    for number in range(POINTS_PER_HOUR):
         agenda.open(signal(number, MONDAY + number * MINUTE))
     agenda.open(signal(99, MONDAY + HOUR))
-    assert len(agenda.due(MONDAY)) == POINTS_PER_HOUR + 1
+    assert len(agenda.due(MONDAY)) == POINTS_PER_HOUR - KEPT_FOR_PAGE + 1
     agenda.reconsider(moment("full", MONDAY + 30 * MINUTE))
     assert "full" not in due(agenda, MONDAY + 30 * MINUTE)
     assert agenda.next_moment(MONDAY + 30 * MINUTE) is None
+    for number in range(KEPT_FOR_PAGE + 1):
+        at = MONDAY + 40 * MINUTE
+        agenda.open(Trigger(decisions_pb2.TRIGGER_KIND_PAGE_OPENED, f"page-{number}", at, "c", "c"))
+    assert [each for each in due(agenda, MONDAY) if each.startswith("page")] == ["page-0", "page-1", "page-2"]
 
 
 def test_a_moment_is_due_when_it_is_over_and_gives_way_to_a_newer_decision() -> None:
@@ -146,3 +152,7 @@ def test_relevant_signals_trigger_and_others_do_not() -> None:
     assert not triggers(busy)
     busy.cancelled = True
     assert triggers(busy)
+
+
+def test_every_event_type_of_a_person_is_folded() -> None:
+    assert set(FOLDS) == set(EVENTS)

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
-import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
@@ -20,23 +19,37 @@ class Unanswered(RuntimeError):
     """Nobody answered in time, or the answer was a problem."""
 
 
-async def connect(url: str, name: str) -> Client:
-    """A connection that is never given up. `url` is nats://TOKEN@HOST:PORT, several with commas between."""
+async def connect(client: Client, url: str, name: str, report: Callable[[str], None]) -> None:
+    """Opens a connection that is never given up, and waits for as long as the first one takes.
+
+    `url` is nats://TOKEN@HOST:PORT, several with commas between. `report` is told what goes wrong, once each.
+    """
     parts = [urlsplit(part.strip()) for part in url.split(",")]
-    token = next((part.username for part in parts if part.username), None)
+    reported = ""
+
+    async def failed(error: Exception) -> None:
+        nonlocal reported
+        reason = type(error).__name__
+        if reason != reported:
+            report(reason)
+        reported = reason
+
     while True:
         try:
-            return await nats.connect(
+            await client.connect(
                 servers=[f"{part.scheme}://{part.hostname}:{part.port or 4222}" for part in parts],
                 name=name,
-                token=token,
+                token=next((part.username for part in parts if part.username), None),
                 max_reconnect_attempts=-1,
-                reconnect_time_wait=0.25,
-                allow_reconnect=True,
-                error_cb=_nothing,
+                # The stub says int; it is slept as it is.
+                reconnect_time_wait=0.25,  # type: ignore[arg-type]
+                error_cb=failed,
             )
-        except (NatsError, OSError):
+        except (NatsError, OSError) as error:
+            await failed(error)
             await asyncio.sleep(0.25)
+        else:
+            return
 
 
 async def request(client: Client, subject: str, body: object, timeout_s: float) -> dict[str, Any]:
@@ -84,7 +97,3 @@ class History:
             if following is None:
                 return
             cursor = {"after": following}
-
-
-async def _nothing(_error: Exception) -> None:
-    """A lost connection shows in the health report, and is made again."""

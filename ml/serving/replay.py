@@ -15,6 +15,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from nats.aio.client import Client
+
 from ml.recommender.explanations import explain, explain_void
 from ml.recommender.fold import COMMON_PRIOR
 from ml.recommender.person import Person
@@ -110,7 +112,11 @@ async def _envelopes(wanted: argparse.Namespace) -> AsyncIterator[Json]:
     url = os.environ.get("OO_NATS_URL")
     if not url:
         raise Unanswered("OO_NATS_URL is not given; start oO, or name a file with --events")
-    client = await asyncio.wait_for(connect(url, "replay"), CONNECT_S)
+    client, reasons = Client(), list[str]()
+    try:
+        await asyncio.wait_for(connect(client, url, "replay", reasons.append), CONNECT_S)
+    except TimeoutError as error:
+        raise Unanswered(f"no connection to the broker ({', '.join(reasons)}); is oO running?") from error
     try:
         history = History(client)
         pages = history.of_streams(streams_of(wanted.user)) if wanted.user else history.after(0)

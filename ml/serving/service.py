@@ -58,20 +58,30 @@ class Service:
         self._worker = Worker(self._people, History(client), self._feed, self._desk, self._clock, log)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
 
-    async def run(self) -> None:
-        """Runs until it is cancelled or one of its parts fails for good."""
+    async def run(self, listener: socket.socket | None) -> None:
+        """Runs until it is cancelled or one of its parts fails for good. `listener` is where HTTP is
+        answered.
+        """
+        async with asyncio.TaskGroup() as parts:
+            # First, so that a process that waits for the broker can say so.
+            if listener is not None:
+                parts.create_task(self._http(listener))
+            await connect(self._client, self._settings.nats_url, NAME, self._disconnected)
+            await self._listen_to_broker()
+            parts.create_task(self._feed.run())
+            parts.create_task(self._desk.run())
+            parts.create_task(self._worker.run())
+
+    async def _listen_to_broker(self) -> None:
         if isinstance(self._clock, SteeredClock):
             await self._clock.follow(
                 self._client, lambda reason: self._log.warning("not a time", extra={"reason": reason})
             )
         await self._client.subscribe(progress_subject(NAME), cb=self._answers(self._progress))
         await self._client.subscribe(RECOMMEND, queue="oo", cb=self._answers(self._recommend))
-        async with asyncio.TaskGroup() as parts:
-            parts.create_task(self._feed.run())
-            parts.create_task(self._desk.run())
-            parts.create_task(self._worker.run())
-            if self._settings.health_port is not None:
-                parts.create_task(self._http(_listen(self._settings.host, self._settings.health_port)))
+
+    def _disconnected(self, reason: str) -> None:
+        self._log.warning("the broker cannot be reached", extra={"reason": reason})
 
     def checks(self) -> Checks:
         """What has to be well for the process to be ready."""
@@ -146,10 +156,12 @@ class Service:
 
 
 async def serve(settings: Settings, log: Logger) -> None:
-    """Connects and runs until it is cancelled."""
-    client = await connect(settings.nats_url, NAME)
+    """Runs until it is cancelled. Raises PortTaken."""
+    port = settings.health_port
+    listener = None if port is None else _listen(settings.host, port)
+    client = Client()
     try:
-        await Service(settings, client, log).run()
+        await Service(settings, client, log).run(listener)
     finally:
         await client.close()
 

@@ -20,7 +20,7 @@ from ml.recommender.replay import replay
 from ml.serving.service import serve
 from ml.serving.settings import Settings
 from ml.testing.backbone import World, free_port, nats_server
-from ml.testing.life import HOUR, MINUTE, MONDAY, Life
+from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
 from oo.v1 import signals_pb2, tips_pb2, users_pb2
 from oo_contracts import subjects
 from oo_contracts.instants import instant
@@ -381,3 +381,25 @@ async def test_a_taken_port_ends_the_process_and_is_named(oo: Running) -> None:
     _, said = await second.communicate()
     assert second.returncode == 1
     assert f"cannot listen on 127.0.0.1:{oo.port}" in said.decode()
+
+
+async def test_while_there_is_no_broker_it_lives_and_is_not_ready() -> None:
+    port = free_port()
+    settings = Settings(nats_url=f"nats://secret@127.0.0.1:{free_port()}", health_port=port)
+    serving = asyncio.create_task(serve(settings, LOG))
+    try:
+        async with httpx.AsyncClient() as http:
+            while True:
+                with contextlib.suppress(httpx.TransportError):
+                    live = await http.get(f"http://127.0.0.1:{port}/health/live")
+                    break
+                await asyncio.sleep(0.02)
+            ready = await http.get(f"http://127.0.0.1:{port}/health/ready")
+            asked = await http.post(f"http://127.0.0.1:{port}/recommend", json={"userId": user_of(1)})
+    finally:
+        serving.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await serving
+    assert (live.status_code, ready.status_code, asked.status_code) == (200, 503, 503)
+    assert ready.json()["checks"]["nats"] == {"ok": False}
+    assert asked.json()["type"] == "urn:oo:problem:unavailable"

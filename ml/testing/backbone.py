@@ -46,7 +46,9 @@ async def nats_server() -> AsyncIterator[str]:
     )
     url = f"nats://secret@127.0.0.1:{port}"
     try:
-        await (await connect(url, "test")).close()
+        client = Client()
+        await connect(client, url, "test", lambda _reason: None)
+        await client.close()
         yield url
     finally:
         process.terminate()
