@@ -37,8 +37,11 @@ type Step =
   | { kind: 'close'; decision: number };
 type Timed = Step & { after: number };
 
-const DECISIONS = 6;
+const DECISIONS = 12;
 const decision = fc.nat(DECISIONS - 1);
+/** The newest decision, most often. */
+const LATEST = -1;
+const earlier = fc.oneof({ weight: 3, arbitrary: fc.constant(LATEST) }, { weight: 1, arbitrary: decision });
 const step: fc.Arbitrary<Timed> = fc
   .oneof(
     fc.record({
@@ -50,19 +53,19 @@ const step: fc.Arbitrary<Timed> = fc
       available: fc.boolean(),
       consent: fc.boolean(),
     }),
-    fc.record({ kind: fc.constant('show' as const), decision }),
+    fc.record({ kind: fc.constant('show' as const), decision: earlier }),
     fc.record({
       kind: fc.constant('answer' as const),
-      decision,
+      decision: earlier,
       answer: fc.constantFrom(
         Answer.ANSWER_DONE,
         Answer.ANSWER_LATER,
         Answer.ANSWER_NO,
         Answer.ANSWER_WILL_DO,
       ),
-      skew: fc.integer({ min: -7_200, max: 320 }),
+      skew: fc.oneof(fc.constant(0), fc.integer({ min: -7_200, max: 320 })),
     }),
-    fc.record({ kind: fc.constant('close' as const), decision }),
+    fc.record({ kind: fc.constant('close' as const), decision: earlier }),
   )
   .chain((what) =>
     fc
@@ -144,12 +147,17 @@ function live(steps: readonly Timed[]): TipsEvent[] {
   const ended = new Set<number>();
   let state: TipsState = tipsDecider.initialState();
   let now = NINE;
-  for (const [index, what] of steps.entries()) {
-    now += what.after * 1_000;
+  let latest = 0;
+  for (const [index, step] of steps.entries()) {
+    now += step.after * 1_000;
+    const what = step.decision === LATEST ? { ...step, decision: latest } : step;
     if (what.kind === 'decide' && ended.has(what.decision)) continue;
     const decided = tipsDecider.decide(commandOf(what, index, now), state);
     if ('problem' in decided) continue;
-    if (what.kind === 'decide') ended.add(what.decision);
+    if (what.kind === 'decide') {
+      ended.add(what.decision);
+      latest = what.decision;
+    }
     history.push(...decided.events);
     state = fold(tipsDecider, state, decided.events);
   }
