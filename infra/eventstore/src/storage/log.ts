@@ -471,7 +471,8 @@ export class Log {
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.afterPending(() => resolve()));
     // A long segment is sealed, so that the next start need not read it.
-    if (this.active.end - this.active.base > SEAL_AT_CLOSE && this.broken === undefined) await this.sealActive();
+    if (this.active.end - this.active.base > SEAL_AT_CLOSE && this.broken === undefined)
+      await this.sealActive();
     this.closed = true;
     await Promise.allSettled([...this.sealing, this.healing]);
     this.patrol.stop();
