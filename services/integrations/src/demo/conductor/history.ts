@@ -78,8 +78,10 @@ export class HistoryPlay {
       const at = Math.min(happensAt < now - CALM_MS ? happensAt : NEVER, due?.at ?? NEVER, act?.at ?? NEVER);
       if (at > now) return;
       this.progress.reached(Math.max(at, this.#clock), now);
+      const falls = due !== undefined && due.at <= at ? due : undefined;
+      if (falls !== undefined) await this.#consequences.ofNoted();
       await this.#clockTo(at);
-      if (due !== undefined && due.at <= at) await this.#consequences.ofTime(due.deadline);
+      if (falls !== undefined) await this.#consequences.ofTime(falls.deadline);
       else if (act !== undefined && act.at <= at) await this.#do(act);
       else {
         await this.#saveByDay(happensAt);
@@ -102,8 +104,9 @@ export class HistoryPlay {
       return;
     }
     const told = await this.stage.perform(happening);
-    if (told === undefined || !mayDecide(happening)) return;
-    if (tipped === undefined) await this.#consequences.ofSignal(told);
+    if (told === undefined) return;
+    if (!mayDecide(happening)) this.#consequences.noteSignal(told);
+    else if (tipped === undefined) await this.#consequences.ofSignal(told);
     else await this.#consequences.ofAnything();
   }
 
@@ -118,12 +121,19 @@ export class HistoryPlay {
     const { tipId } = act.tip;
     if (seen.active?.tipId !== tipId) return;
     if (act.kind === 'answer') await this.#answer(tipId, act.word, act.at);
-    else if (!seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
+    else await this.#show(tipId);
+  }
+
+  async #show(tipId: string): Promise<void> {
+    const { stage } = this;
+    if (stage.parts.feed.seen.wasShown(tipId)) return;
+    const revision = await stage.aboutTip((ingress) => ingress.showTip(tipId));
+    if (revision !== undefined) this.#consequences.noteTip(revision);
   }
 
   async #answer(tipId: string, word: AnswerWord, at: number): Promise<void> {
     const { stage } = this;
-    if (!stage.parts.feed.seen.wasShown(tipId)) await stage.aboutTip((ingress) => ingress.showTip(tipId));
+    await this.#show(tipId);
     const revision = await stage.aboutTip((ingress) => ingress.answerTip(tipId, word, instant(at)));
     if (revision !== undefined) await this.#consequences.ofAnswer(revision);
   }

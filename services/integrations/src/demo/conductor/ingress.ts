@@ -5,7 +5,7 @@ import { type Signal, signalBody } from '../../connectors/signal.js';
 import type { AnswerWord } from '../person/reaction.js';
 
 const toldSchema = z.object({ eventId: z.string(), duplicate: z.boolean() });
-const answeredSchema = z.object({ revision: z.string().regex(/^\d+$/) });
+const recordedSchema = z.object({ revision: z.string().regex(/^\d+$/) });
 const problemSchema = z.object({ type: z.string(), title: z.string(), detail: z.string() });
 
 /** A signal that the ingress took. */
@@ -42,16 +42,16 @@ export class Ingress {
     return toldSchema.parse(await this.#post('/v1/signals', signalBody(signal)));
   }
 
-  /** Says that a tip was seen. @throws IngressRefusal */
-  async showTip(tipId: string): Promise<void> {
-    await this.#post(`/v1/tips/${tipId}/shown`, {});
+  /** Says that a tip was seen. @returns the revision of the person's tips that has it @throws IngressRefusal */
+  async showTip(tipId: string): Promise<bigint> {
+    return revisionOf(await this.#post(`/v1/tips/${tipId}/shown`, {}));
   }
 
   /** @returns the revision of the person's tips that has the answer @throws IngressRefusal */
   async answerTip(tipId: string, answer: AnswerWord, answeredAt: Instant): Promise<bigint> {
     const idempotencyKey = `${tipId}:${answer}`;
     const body = { answer, answeredAt, idempotencyKey };
-    return BigInt(answeredSchema.parse(await this.#post(`/v1/tips/${tipId}/answers`, body)).revision);
+    return revisionOf(await this.#post(`/v1/tips/${tipId}/answers`, body));
   }
 
   /** Posts until there is an answer that is worth having: keys make a repeat harmless. */
@@ -86,6 +86,10 @@ export class Ingress {
     if (again || response.status >= 500 || response.status === 429) return { retry: refusal.code };
     throw refusal;
   }
+}
+
+function revisionOf(reply: unknown): bigint {
+  return BigInt(recordedSchema.parse(reply).revision);
 }
 
 function refusalOf(status: number, text: string): IngressRefusal {
