@@ -172,7 +172,7 @@ async function ensurePython() {
     `uv==${UV_VERSION}`,
   ]);
   await step('Python packages', python, [
-    ...['-m', 'uv', 'pip', 'install', '--quiet', '--require-hashes'],
+    ...['-m', 'uv', 'pip', 'install', '--quiet', '--system-certs', '--require-hashes'],
     ...['--python', python, '-r', 'ml/requirements.txt'],
   ]);
   stamp('python', wanted);

@@ -36,6 +36,9 @@ export async function startGateway(
   const config = readConfig(gatewayConfig, environment);
   const host = await openParts('gateway', readConfig(hostConfig, environment));
   const { nats, eventStore, clock, log, health } = host;
+  let listening = false;
+  // The health is served from the beginning, so it has to say that the door is not open yet.
+  health.add('listening', () => ({ ok: listening }));
   const sql = readModels(config.OO_READMODELS_URL, { max: READ_MODEL_CONNECTIONS, name: 'gateway' });
   health.add('readmodels', () => sql`select 1`.then(() => ({ ok: true })));
   const vault = await openVault(config.OO_VAULT_URL, config.OO_TENANT);
@@ -91,6 +94,7 @@ export async function startGateway(
   pageRoute(fastify, { commands, tips, explanations, eventStore, log }, callers, limits);
   await fastify.register(fastifyStatic, pageFiles(config.OO_PAGE_DIR));
   await app.listen(config.OO_PORT, config.OO_HOST);
+  listening = true;
   log.info({ port: config.OO_PORT }, 'ready');
 
   return {
