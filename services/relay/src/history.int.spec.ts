@@ -64,7 +64,7 @@ interface Page {
   readonly head: string;
 }
 const ask = async (query: unknown) =>
-  (await requestJson(service.parts.nats, QUERIES.historyRead, query)) as Page;
+  (await requestJson(service.parts.nats, QUERIES.historyRead, query, 20_000)) as Page;
 
 async function all(query: Record<string, unknown>): Promise<EventEnvelope[]> {
   const events: EventEnvelope[] = [];
@@ -128,10 +128,21 @@ describe('the history', () => {
       ids.push(...(await appendDirectly(service.parts.eventStore, many, Array(100).fill(big), AT)));
     }
     const body = JSON.stringify({ streams, limit: 5_000 });
-    const reply = await service.parts.nats.request(QUERIES.historyRead, body);
+    const reply = await service.parts.nats.request(QUERIES.historyRead, body, { timeout: 20_000 });
     expect(reply.data.length).toBeGreaterThan(800 * 1024);
     expect(reply.data.length).toBeLessThan(1024 * 1024);
     expect((await all({ streams, limit: 5_000 })).map(({ id }) => id)).toEqual(ids);
+  });
+
+  it('goes on behind an event that is too large for a reply', async () => {
+    const many = someone();
+    const huge: DomainEvent = { type: 'TaskCompleted', data: { ref: 'x'.repeat(1_000_000) } };
+    const ids: (string | undefined)[] = [];
+    for (const event of [mood, huge, mood]) {
+      ids.push(...(await appendDirectly(service.parts.eventStore, many, [event], AT)));
+    }
+    const events = await all({ streams: [streamOf('signals', many)], limit: 1 });
+    expect(events.map(({ id }) => id)).toEqual([ids[0], ids[2]]);
   });
 
   it('tells its head, and the relay comes to it', async () => {

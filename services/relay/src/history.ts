@@ -24,8 +24,9 @@ export const historyQuery = z.union([
 ]);
 export type HistoryQuery = z.output<typeof historyQuery>;
 
-/** A broker takes messages up to 1 MB. */
+/** A broker takes messages up to 1 MB. A page ends before it, and an event that is larger by itself cannot be given. */
 const MOST_BYTES = 900 * 1024;
+const LARGEST_EVENT_BYTES = 1_000_000;
 const PAGE = 250;
 
 /** Recorded events in the order of the store, in pages that a broker's message holds. */
@@ -33,7 +34,11 @@ export class History {
   /** Revision that follows a cursor in a stream, so that the next page needs no search. */
   readonly #cursors = new LRUCache<string, bigint>({ max: 10_000 });
 
-  constructor(private readonly store: EventStore) {}
+  /** @param leftOut told of an event that is too large for a reply */
+  constructor(
+    private readonly store: EventStore,
+    private readonly leftOut: (event: StoredEvent) => void,
+  ) {}
 
   /** @returns the reply as JSON: `{events, next, head}`; `next` is null where nothing follows */
   async read(query: HistoryQuery): Promise<Uint8Array> {
@@ -55,7 +60,12 @@ export class History {
     for await (const event of this.#events(query)) {
       if (query.until !== undefined && event.position > query.until) break;
       const json = JSON.stringify(envelopeOf(event));
-      bytes += Buffer.byteLength(json) + 1;
+      const size = Buffer.byteLength(json) + 1;
+      if (size > LARGEST_EVENT_BYTES) {
+        this.leftOut(event);
+        continue;
+      }
+      bytes += size;
       if (events.length > 0 && (events.length === query.limit || bytes > MOST_BYTES)) {
         if ('streams' in query) this.#remember(query.streams, last, reached);
         return { events, more: true, last };

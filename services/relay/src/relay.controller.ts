@@ -28,7 +28,7 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
     @Inject(HEALTH) health: Health,
   ) {
     this.#relay = new Relay(nats, store, (what) => this.#report(what));
-    this.#history = new History(store);
+    this.#history = new History(store, (event) => this.#report({ kind: 'left-out', event }));
     health.add('relay', () => ({
       ok: this.#relay.isFollowing,
       detail: { position: String(this.#relay.standing.position), atRest: this.#relay.standing.atRest },

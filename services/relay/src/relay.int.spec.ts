@@ -80,7 +80,7 @@ async function published() {
   return messages;
 }
 async function until(condition: () => boolean | Promise<boolean>, what: string): Promise<void> {
-  for (const deadline = performance.now() + 15_000; !(await condition()); ) {
+  for (const deadline = performance.now() + 25_000; !(await condition()); ) {
     if (performance.now() > deadline) throw new Error(`waited in vain until ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
