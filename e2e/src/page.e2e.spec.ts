@@ -51,7 +51,7 @@ describe.each<[string, BrowserContextOptions]>([
     await picture(page, `${size}-tip`);
 
     await page.getByTestId('why').click();
-    await expect.poll(() => page.getByTestId('why-panel').innerText()).toContain('You opened this page.');
+    await expect.poll(() => page.getByTestId('why-panel').innerText()).toContain('You opened the page.');
     await picture(page, `${size}-why`);
     await page.keyboard.press('Escape');
 
