@@ -2,8 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 // Tests import the sources of the other packages, not their build, through the `@oo/source` condition.
 export default defineConfig({
-  resolve: { conditions: ['@oo/source', 'node', 'import', 'default'] },
-  ssr: { resolve: { conditions: ['@oo/source', 'node', 'import', 'default'] } },
+  resolve: { conditions: ['@oo/source', 'node', 'module', 'default'] },
+  ssr: { resolve: { conditions: ['@oo/source', 'node', 'module', 'default'] } },
   test: {
     include: ['**/src/**/*.spec.ts', '**/src/**/*.spec.tsx'],
     passWithNoTests: false,

@@ -79,12 +79,13 @@ export async function commands(
   const bare = async (index: number) => {
     await nats.request('bench.echo', payload, { timeout: 10_000 });
     const stream = `bench-${userAt(index)}`;
-    for await (const _event of store.readStream(stream, {
+    // Read to its end: a read that is left early keeps its stream of the connection.
+    for await (const event of store.readStream(stream, {
       direction: BACKWARDS,
       fromRevision: END,
       maxCount: 1,
     }))
-      break;
+      if (event.event === undefined) throw new Error('an empty read');
     await store.appendToStream(stream, jsonEvent({ type: 'BenchEvent', data: { valence: 1, energy: -1 } }), {
       expectedRevision: ANY,
     });
