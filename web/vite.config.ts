@@ -1,6 +1,7 @@
 import react from '@vitejs/plugin-react';
 import { defineConfig } from 'vite';
 import { VitePWA } from 'vite-plugin-pwa';
+import { compressed } from './build/compressed.js';
 import { ICON_SIZES, icons } from './build/icons.js';
 
 export default defineConfig({
@@ -8,6 +9,7 @@ export default defineConfig({
   plugins: [
     react(),
     icons(),
+    compressed(),
     VitePWA({
       strategies: 'injectManifest',
       srcDir: 'src',

@@ -82,8 +82,8 @@ async function begin(): Promise<UserId> {
   return newest();
 }
 
-async function eventually(what: string, check: () => boolean): Promise<void> {
-  for (const deadline = Date.now() + 10_000; !check(); ) {
+async function eventually(what: string, check: () => boolean | Promise<boolean>): Promise<void> {
+  for (const deadline = Date.now() + 10_000; !(await check()); ) {
     if (Date.now() > deadline) throw new Error(`it never came true that ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 25));
   }
@@ -98,6 +98,22 @@ function newest(): UserId {
   if (sent === undefined) throw new Error('nobody has begun');
   return contextOf(sent).userId;
 }
+
+/** What the device keeps in a store of its memory. */
+const kept = (store: 'person' | 'letters'): Promise<unknown[]> =>
+  page.evaluate(async (name) => {
+    const database = await new Promise<IDBDatabase>((resolve, reject) => {
+      const request = indexedDB.open('oo');
+      request.onsuccess = () => resolve(request.result);
+      request.onerror = () => reject(request.error);
+    });
+    const values = await new Promise<unknown[]>((resolve) => {
+      const request = database.transaction(name).objectStore(name).getAll();
+      request.onsuccess = () => resolve(request.result);
+    });
+    database.close();
+    return values;
+  }, store);
 
 describe.each([
   ['desktop', DESKTOP],
@@ -264,11 +280,34 @@ describe('the page', () => {
     gateway.world.refusal = problem('already-answered', 'It was answered on another device.');
     await seen('answer-done').click();
     await eventually('the answer is tried', () => ofUser('AnswerTip', user).length === 1);
+    await eventually('it is dropped', async () => (await kept('letters')).length === 0);
     gateway.world.refusal = undefined;
     await page.reload();
     await seen('tip').waitFor();
-    await page.waitForTimeout(1_500);
+    await eventually('the page has spoken', () => ofUser('RecordSignal', user).length >= 2);
     expect(ofUser('AnswerTip', user)).toHaveLength(1);
+  }, 60_000);
+
+  it('holds no connection while nobody can see it, and is up to date when it is seen again', async () => {
+    await open();
+    const user = await begin();
+    const told = (kind: string) =>
+      ofUser('RecordSignal', user).filter(({ body }) => JSON.stringify(body).includes(kind)).length;
+    await eventually('the opening is told', () => told('PAGE_OPENED') === 1);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'hidden', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await eventually('the closing is told', () => told('PAGE_CLOSED') === 1);
+    await gateway.world.propose(user, 'demo:task:2');
+    await page.waitForTimeout(1_000);
+    expect(await seen('tip').count()).toBe(0);
+    await page.evaluate(() => {
+      Object.defineProperty(document, 'visibilityState', { value: 'visible', configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    });
+    await seen('tip').waitFor();
+    await eventually('the second opening is told', () => told('PAGE_OPENED') === 2);
   }, 60_000);
 
   it('forgets on this device who has signed out', async () => {
@@ -285,19 +324,7 @@ describe('the page', () => {
     );
     await page.reload();
     await seen('sign-in').waitFor();
-    const stored = await page.evaluate(async () => {
-      const database = await new Promise<IDBDatabase>((resolve, reject) => {
-        const request = indexedDB.open('oo');
-        request.onsuccess = () => resolve(request.result);
-        request.onerror = () => reject(request.error);
-      });
-      const all = (name: string) =>
-        new Promise<unknown[]>((resolve) => {
-          const request = database.transaction(name).objectStore(name).getAll();
-          request.onsuccess = () => resolve(request.result);
-        });
-      return [...(await all('person')), ...(await all('letters'))];
-    });
+    const stored = [...(await kept('person')), ...(await kept('letters'))];
     expect(stored).toEqual([]);
     expect((await context.cookies()).map(({ name }) => name)).not.toContain('oo.session_token');
   }, 60_000);

@@ -1,4 +1,4 @@
-import type { UserId } from '@oo/contracts';
+import { ProblemError, problem, type UserId } from '@oo/contracts';
 import { type BetterAuthOptions, betterAuth } from 'better-auth';
 import { getMigrations } from 'better-auth/db/migration';
 import { genericOAuth } from 'better-auth/plugins';
@@ -93,7 +93,11 @@ export async function openSessions(vault: Vault, settings: SessionSettings): Pro
       return auth.handler(request);
     },
     signedIn: async (headers) => {
-      const session = await auth.api.getSession({ headers });
+      const session = await auth.api.getSession({ headers }).catch(async (error: unknown) => {
+        // better-auth says nothing of why.
+        if (await vault.answers()) throw error;
+        throw new ProblemError(problem('unavailable', 'The vault does not answer. Try again in a moment.'));
+      });
       if (session === null) return undefined;
       const account = await vault.db
         .selectFrom('account')

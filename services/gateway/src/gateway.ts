@@ -14,7 +14,8 @@ import { gatewayConfig } from './config.js';
 import { GatewayModule } from './gateway.module.js';
 import { authRoute } from './http/auth-route.js';
 import { pageFiles, pagePath } from './http/page-files.js';
-import { MAX_BODY_BYTES, ProblemFilter, problemOf, sendProblem } from './http/problem-response.js';
+import { MAX_BODY_BYTES, problemOf } from './http/problem-of.js';
+import { ProblemFilter, refuseConnection, sendProblem } from './http/problem-response.js';
 import { securityHeaders } from './http/security.js';
 import { pageRoute } from './page/page-route.js';
 import { CurrentTips } from './tips/current-tips.js';
@@ -62,6 +63,9 @@ export async function startGateway(
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
     forceCloseConnections: true,
+    // While it stops, it answers what it has begun; what is new is for another instance.
+    return503OnClosing: false,
+    clientErrorHandler: refuseConnection,
     rewriteUrl: ({ method = 'GET', url = '/', headers }) => pagePath(method, url, headers.accept),
     frameworkErrors: (error, request, reply) => sendProblem(reply, problemOf(error, request)),
   };
@@ -69,6 +73,10 @@ export async function startGateway(
   const fastify: FastifyInstance = adapter.getInstance();
   // What is not JSON is refused, not read as something else.
   fastify.removeContentTypeParser('text/plain');
+  // What is about a person is nobody's to keep; what may be kept says so itself.
+  fastify.addHook('onSend', async (_request, reply) => {
+    if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
+  });
   await fastify.register(rateLimit, { global: false, cache: 10_000 });
   const limits = rateLimits(fastify, config.OO_RATE_LIMIT);
 

@@ -1,5 +1,5 @@
 import { ensurePerson } from '@oo/auth';
-import type { Problem } from '@oo/contracts';
+import { type Problem, problem } from '@oo/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { startTestGateway, TestBrowser, type TestGateway } from './testing/index.js';
 
@@ -175,6 +175,19 @@ describe('the page’s router', () => {
   it('says that nobody is signed in, without an error', async () => {
     expect((await arrive()).data).toEqual({ signedIn: false });
     expect((await page('opened', signal())).problem?.type).toBe('urn:oo:problem:not-signed-in');
+  });
+
+  it('answers with the problem of what stands behind, and its status', async () => {
+    await browser.signIn(gateway.url, { name: 'Ada' });
+    gateway.world.refusal = problem('unknown-tip', 'There is none.');
+    const { status, problem: found } = await page('answer', {
+      tipId: '0b9f1f5e-6a55-4c5b-9f42-8a5bd1f7d0aa',
+      answer: 'done',
+      agoMs: 0,
+      key: 'k',
+    });
+    gateway.world.refusal = undefined;
+    expect([status, found]).toEqual([404, problem('unknown-tip', 'There is none.')]);
   });
 
   it('makes a time of how long ago something happened', async () => {

@@ -26,6 +26,8 @@ export class Page {
   #connecting: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
   #answeredAt: string | undefined;
+  /** Names the time that the page is visible, from opened to closed. */
+  #visit = newKey();
   /** What oO was last told of this page. */
   #told: 'opened' | 'closed' = 'closed';
   readonly #seen = new Set<string>();
@@ -85,8 +87,7 @@ export class Page {
     await this.#whileBusy('That did not work.', async () => {
       await this.parts.gateway.begin.mutate({ key: newKey() });
       this.#set({ person: { ...person, kind: 'member' } });
-      this.#follow();
-      this.#onVisibility();
+      this.#attend();
     });
   };
 
@@ -154,7 +155,6 @@ export class Page {
       const { person } = this.#state;
       const isSame = arrival.signedIn && 'userId' in person && person.userId === arrival.userId;
       if (person.kind !== 'unknown' && !isSame) await this.#leave();
-      this.#attempt = 0;
       this.#set({ reachable: true, trouble: undefined });
       if (!arrival.signedIn) {
         this.#set({ person: { kind: 'nobody' } });
@@ -163,8 +163,7 @@ export class Page {
       const { userId, name, consented } = arrival;
       this.#set({ person: { kind: consented ? 'member' : 'newcomer', userId, name } });
       if (!consented) return;
-      this.#follow();
-      this.#onVisibility();
+      this.#attend();
       await this.#flush();
     } catch (error) {
       this.#onFailure(failureOf(error));
@@ -187,12 +186,20 @@ export class Page {
     this.#attempt += 1;
   }
 
+  /** While somebody can see the page, it follows their tip. A hidden one would hold a connection for nobody. */
+  #attend(): void {
+    if (document.visibilityState !== 'visible') return;
+    this.#follow();
+    this.#tell('opened');
+  }
+
   /** Opens the stream of the current tip, in place of the one before. */
   #follow(): void {
-    this.#stream?.unsubscribe();
+    this.#unfollow();
     const input = this.#answeredAt === undefined ? {} : { after: this.#answeredAt };
     this.#stream = this.parts.gateway.currentTip.subscribe(input, {
       onData: ({ data: current }) => {
+        this.#attempt = 0;
         this.#reached();
         this.#replace(withCurrent(this.#state, current));
         const remembered = this.#remembered(current);
@@ -214,11 +221,10 @@ export class Page {
   #reached(): void {
     clearTimeout(this.#interruption);
     this.#interruption = undefined;
-    this.#attempt = 0;
     const wasAway = !this.#state.reachable;
     if (wasAway) this.#set({ reachable: true });
     if (wasAway || this.#state.waiting > 0) this.#flush().catch(reportLater);
-    if (wasAway) this.#onVisibility();
+    if (wasAway) this.#tell('opened');
   }
 
   /** Sends what waits. One at a time, also among several open pages of one browser. */
@@ -250,23 +256,37 @@ export class Page {
       : gateway.answer.mutate({ tipId, answer: what.answer, agoMs, key });
   }
 
-  /** Says once that the page is open, or closed. What does not get there is said again when the network is back. */
+  /**
+   * Says once that the page is open, or closed. An opening that was not heard of is said again when the network is
+   * back, by the same name, since it may have been heard after all.
+   */
   async #tell(what: 'opened' | 'closed'): Promise<void> {
     if (this.#told === what || this.#state.person.kind !== 'member') return;
     this.#told = what;
-    const signal = { key: newKey(), agoMs: 0, device: deviceKind(), utcOffsetMinutes: utcOffsetMinutes() };
+    const key = `${what}-${this.#visit}`;
+    if (what === 'closed') this.#visit = newKey();
+    const signal = { key, agoMs: 0, device: deviceKind(), utcOffsetMinutes: utcOffsetMinutes() };
     try {
       await this.parts.gateway[what].mutate(signal);
     } catch {
-      // An opening that nobody heard of is told again; a closing is over.
-      if (what === 'opened' && this.#told === 'opened') this.#told = 'closed';
+      if (key === `opened-${this.#visit}`) this.#told = 'closed';
     }
   }
 
   #onVisibility(): void {
-    const isVisible = document.visibilityState === 'visible';
-    this.#tell(isVisible ? 'opened' : 'closed');
-    if (isVisible && !this.#state.reachable) this.#connect();
+    if (document.visibilityState === 'visible') {
+      this.#connect();
+      return;
+    }
+    this.#unfollow();
+    this.#tell('closed');
+  }
+
+  #unfollow(): void {
+    clearTimeout(this.#interruption);
+    this.#interruption = undefined;
+    this.#stream?.unsubscribe();
+    this.#stream = undefined;
   }
 
   #shownLetter(tipId: string): Letter | undefined {
@@ -289,8 +309,7 @@ export class Page {
    * by itself: they are sent when the same person comes back, and dropped when it is another.
    */
   async #leave(): Promise<void> {
-    this.#stream?.unsubscribe();
-    this.#stream = undefined;
+    this.#unfollow();
     this.#answeredAt = undefined;
     this.#told = 'closed';
     this.#seen.clear();

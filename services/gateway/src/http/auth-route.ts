@@ -39,9 +39,9 @@ function webRequest(request: FastifyRequest, publicUrl: string): Request {
 }
 
 async function send(reply: FastifyReply, response: Response): Promise<FastifyReply> {
-  reply.status(response.status).header('cache-control', 'no-store');
+  reply.status(response.status);
   for (const [name, value] of response.headers) {
-    if (name !== 'set-cookie' && name !== 'cache-control') reply.header(name, value);
+    if (name !== 'set-cookie') reply.header(name, value);
   }
   const cookies = response.headers.getSetCookie();
   if (cookies.length > 0) reply.header('set-cookie', cookies);

@@ -18,6 +18,7 @@ export function pageFiles(folder = WEB): FastifyStaticOptions {
   return {
     root,
     cacheControl: false,
+    preCompressed: true,
     setHeaders: (reply, path) => {
       reply.header('cache-control', cachingOf(path.slice(root.length)));
     },

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { decisionsView, pageQuery, timelineView } from '../history/history.js';
-import { MAX_BODY_BYTES, PROBLEM_TYPE } from '../http/problem-response.js';
+import { MAX_BODY_BYTES } from '../http/problem-of.js';
+import { PROBLEM_TYPE } from '../http/problem-response.js';
 import { signalInput, signalRecorded } from '../signals/signal-input.js';
 import { answerInput, shownInput, tipRecorded } from '../tips/answer-input.js';
 import { currentTip, tipQuery } from '../tips/current-tip.js';

@@ -3,7 +3,7 @@ import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/a
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../caller/caller.js';
 import type { RateLimits } from '../caller/rate-limits.js';
-import { MAX_BODY_BYTES } from '../http/problem-response.js';
+import { MAX_BODY_BYTES } from '../http/problem-of.js';
 import type { PageContext, PageParts } from './page-context.js';
 import { type PageRouter, pageRouter } from './page-router.js';
 import { trpcError } from './problems.js';

@@ -3,6 +3,7 @@ import { initTRPC, tracked } from '@trpc/server';
 import { z } from 'zod';
 import { NOT_SIGNED_IN } from '../caller/caller-guard.js';
 import { grantConsent, register, standingOf } from '../consent/consent.js';
+import { problemOf } from '../http/problem-of.js';
 import { bigNumber } from '../http/query-values.js';
 import { recordSignal } from '../signals/signal-ingress.js';
 import { answerName, decisionId as tipId } from '../tips/answer-input.js';
@@ -30,10 +31,12 @@ const t = initTRPC.context<PageContext>().create({
   },
 });
 
-const anybody = t.procedure.use(async ({ next }) => {
+/** What is thrown inside is answered with the status of its problem. */
+const anybody = t.procedure.use(async ({ next, path }) => {
   const result = await next();
-  if (!result.ok && result.error.cause instanceof ProblemError) throw trpcError(result.error.cause);
-  return result;
+  if (result.ok || result.error.code !== 'INTERNAL_SERVER_ERROR') return result;
+  const found = problemOf(result.error.cause, { method: '', url: path });
+  throw found.status === 500 ? result.error : trpcError(new ProblemError(found));
 });
 const signedIn = anybody.use(({ ctx, next }) => {
   if (ctx.caller === undefined) throw trpcError(new ProblemError(NOT_SIGNED_IN));

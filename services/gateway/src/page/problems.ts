@@ -1,6 +1,7 @@
 import { invalidInput, type Problem, ProblemError, problem } from '@oo/contracts';
 import { TRPCError } from '@trpc/server';
 import { z } from 'zod';
+import { problemOf } from '../http/problem-of.js';
 
 type Code = TRPCError['code'];
 
@@ -44,6 +45,6 @@ export function problemOfRouter(error: TRPCError, path: string | undefined): Pro
     case 'UNSUPPORTED_MEDIA_TYPE':
       return problem('unsupported-media-type', 'Send JSON, with content-type: application/json.');
     default:
-      return problem('internal', 'This is a bug in oO. Its cause is in the log of the gateway.');
+      return problemOf(cause, { method: '', url: path ?? '' });
   }
 }

@@ -2,7 +2,7 @@ import { BadRequestException, ForbiddenException, NotFoundException } from '@nes
 import { ProblemError, problem } from '@oo/contracts';
 import { EventStoreUnavailable } from '@oo/event-sourcing';
 import { describe, expect, it } from 'vitest';
-import { problemOf } from './problem-response.js';
+import { problemOf } from './problem-of.js';
 
 const request = { method: 'POST', url: '/v1/signals?token=secret' };
 const withCode = (code: string, statusCode?: number) =>
@@ -20,7 +20,8 @@ describe('the problem that an error stands for', () => {
       400,
       'malformed-json',
     ],
-    ['something unreadable', withCode('FST_ERR_BAD_URL', 400), 400, 'invalid-input'],
+    ['a malformed address', withCode('FST_ERR_BAD_URL', 400), 400, 'invalid-input'],
+    ['something unreadable', withCode('FST_ERR_X', 400), 400, 'invalid-input'],
     ['too much', withCode('FST_ERR_CTP_BODY_TOO_LARGE', 413), 413, 'too-large'],
     ['a long address', withCode('FST_ERR_MAX_PARAM_LENGTH', 414), 414, 'too-long'],
     ['no JSON', withCode('FST_ERR_CTP_INVALID_MEDIA_TYPE', 415), 415, 'unsupported-media-type'],
