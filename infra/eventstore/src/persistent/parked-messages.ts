@@ -11,8 +11,6 @@ const ATTEMPTS = 6;
 /** The stream of links to the events that nobody could handle. */
 export class ParkedMessages {
   readonly stream: string;
-  /** Messages on their way into the stream. */
-  private pending = 0;
 
   constructor(
     private readonly store: EventStore,
@@ -24,8 +22,8 @@ export class ParkedMessages {
 
   get count(): number {
     const { state, last } = this.store.state(this.stream);
-    if (state !== 'exists') return this.pending;
-    return Math.max(0, last + 1 - (this.store.metadata(this.stream).truncateBefore ?? 0)) + this.pending;
+    if (state !== 'exists') return 0;
+    return Math.max(0, last + 1 - (this.store.metadata(this.stream).truncateBefore ?? 0));
   }
 
   /** Calls back when the message is in the stream, or was given up on. */
@@ -40,7 +38,6 @@ export class ParkedMessages {
       ...(revision === 0 ? {} : { subscriptionEventNumber: revision }),
     };
     const parked = newEvent(LINK_TYPE, false, Buffer.from(data), Buffer.from(JSON.stringify(metadata)));
-    if (attempt === 1) this.pending++;
     this.store.append(this.stream, 'any', [parked], (result) => {
       if (result.kind === 'failed' && attempt < ATTEMPTS) {
         setTimeout(() => this.park(message, reason, done, attempt + 1), 200 * attempt).unref();
@@ -48,7 +45,6 @@ export class ParkedMessages {
       }
       if (result.kind !== 'appended')
         this.report(`a message could not be parked in ${this.stream}: ${result.kind}`);
-      this.pending--;
       done();
     });
   }

@@ -470,7 +470,8 @@ export class EventStore {
       this.log.afterPending((error) => done(error ? failed(error) : { kind: 'stream-deleted' }));
       return;
     }
-    if (check.kind !== 'ok' || (!forGood && entry.writtenLast < 0)) {
+    const isMissing = entry.writtenLast < 0 && this.entry(metastreamOf(name)).writtenLast < 0;
+    if (check.kind !== 'ok' || (!forGood && isMissing)) {
       const current = entry.writtenLast;
       this.log.afterPending((error) =>
         done(error ? failed(error) : { kind: 'wrong-expected-version', current }),

@@ -86,7 +86,7 @@ export class Model {
     const check = this.check(stream, expected, ['a new id']);
     if (check !== 'write') return check;
     const current = stream.events.length - 1;
-    if (!forGood && current < 0) return { kind: 'wrong-expected-version', current };
+    if (!forGood && current < 0 && !stream.hasMetadata) return { kind: 'wrong-expected-version', current };
     if (forGood) stream.tombstoned = true;
     else {
       stream.softDeleted = true;

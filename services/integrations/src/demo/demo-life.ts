@@ -40,12 +40,20 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
   const { config, health, log, tell, stopped, clock = systemClock } = surroundings;
   let phase = 'waiting for the broker';
   let progress: Progress | undefined;
+  let connected = false;
+  health.add('nats', () => ({ ok: connected }));
   health.add('life', () => ({ ok: phase === 'live', detail: { phase, percent: progress?.percent ?? 0 } }));
   const nats = await connectNats(config.OO_NATS_URL, 'demo');
   try {
     const doorbell = new Doorbell();
     const feed = new EventFeed(nats, config.OO_DEMO_USER, () => doorbell.ring(), stopped);
-    watch(nats, feed, doorbell);
+    connected = true;
+    watch(nats, (now) => {
+      connected = now;
+      // What the broker sent meanwhile has to be read from the history.
+      feed.missed();
+      doorbell.ring();
+    });
     const file = new DemoFile(config.OO_DATA_DIR);
     await feed.sync();
     const { ledger: json, ...kept } = await stateOf(config, file, feed.seen, clock, log);
@@ -59,8 +67,7 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
       { nats, user, person, ledger, file, ingress, feed, clock, log, stopped, mark },
       kept,
     );
-    const done = (taskId: string) =>
-      stage.perform({ kind: 'task-done', at: clock.now(), taskId }).then((told) => told !== undefined);
+    const done = (taskId: string) => stage.tickOff(taskId, clock.now());
     const server = await listen(providerServer({ user, ledger, done }), config.OO_DEMO_PROVIDER_URL);
     try {
       if (kept.phase === 'history') {
@@ -137,11 +144,10 @@ async function listen(server: Server, url: string): Promise<Server> {
   return server;
 }
 
-/** What the broker sent while it could not be reached has to be read from the history. */
-async function watch(nats: NatsConnection, feed: EventFeed, doorbell: Doorbell): Promise<void> {
+/** @param changed told whether the broker is there, each time that this changes, and when it was too fast for us */
+async function watch(nats: NatsConnection, changed: (connected: boolean) => void): Promise<void> {
   for await (const { type } of nats.status()) {
-    if (type !== 'reconnect' && type !== 'slowConsumer') continue;
-    feed.missed();
-    doorbell.ring();
+    if (type === 'disconnect') changed(false);
+    if (type === 'reconnect' || type === 'slowConsumer') changed(true);
   }
 }

@@ -1,8 +1,10 @@
+import { createRequire } from 'node:module';
 import { ConfigError, createLog, Health, readConfig, serveHealth } from '@oo/service-host';
 import { demoConfig } from './configuration.js';
 import { runDemoLife } from './demo-life.js';
 
 const EXIT_CONFIG = 78;
+const VERSION: unknown = createRequire(import.meta.url)('../../package.json').version;
 
 const log = createLog('demo');
 const crash = (err: unknown) => {
@@ -17,7 +19,7 @@ try {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());
-  const health = new Health('demo', '1');
+  const health = new Health('demo', String(VERSION));
   const server =
     config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT);
   await runDemoLife({

@@ -9,7 +9,7 @@ import { introduce } from './introduction.js';
 import { type Act, Plans } from './plans.js';
 import type { Progress } from './progress.js';
 import { DECIDING, SHOWING } from './quiet.js';
-import { LATE_MS, type Stage } from './stage.js';
+import type { Stage } from './stage.js';
 import { Steering } from './steering.js';
 
 /**
@@ -152,7 +152,7 @@ export class HistoryPlay {
       const word = wish === undefined || wish === 'done' ? 'will-do' : wish;
       await this.#answer(active.tipId, word, now);
     }
-    await stage.importHistory(this.#at, now - LATE_MS);
+    await stage.importHistory(this.#at, now, now);
     await this.#consequences.ofAnything([...DECIDING, ...SHOWING]);
     await this.#steering.release();
     this.#at = now;

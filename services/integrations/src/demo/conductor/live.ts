@@ -3,7 +3,7 @@ import { DAY_MS } from '../person/calendar.js';
 import { lifeFrom } from '../person/life.js';
 import type { Happening } from '../records.js';
 import type { Doorbell } from './doorbell.js';
-import { LATE_MS, type Stage } from './stage.js';
+import type { Stage } from './stage.js';
 
 /** What happened longer ago than this while nobody looked is not told any more. */
 const LONGEST_GAP_MS = 30 * DAY_MS;
@@ -17,7 +17,7 @@ export async function playLive(stage: Stage, doorbell: Doorbell, pace: number): 
   const { person, feed, stopped } = stage.parts;
   const begun = stage.now();
   const from = epochMs(stage.kept.playedUntil);
-  if (pace > 0) await catchUp(stage, from, begun - LATE_MS);
+  if (pace > 0 && from < begun) await catchUp(stage, from, begun);
   // A life that was played faster than time passes is ahead of it; it goes on from where it was.
   const origin = Math.max(from, begun);
   const inTime = (ms: number) => begun + (ms - origin) / pace;
@@ -40,10 +40,9 @@ export async function playLive(stage: Stage, doorbell: Doorbell, pace: number): 
   }
 }
 
-async function catchUp(stage: Stage, from: number, until: number): Promise<void> {
-  if (from >= until) return;
-  await stage.importHistory(Math.max(from, until - LONGEST_GAP_MS), until);
-  await stage.save(until, 'live');
+async function catchUp(stage: Stage, from: number, now: number): Promise<void> {
+  await stage.importHistory(Math.max(from, now - LONGEST_GAP_MS), now, now);
+  await stage.save(now, 'live');
 }
 
 /** A happening with all its times moved. */

@@ -1,9 +1,9 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { epochMs, instant, type UserId } from '@oo/contracts';
+import { epochMs, type Instant, instant, type UserId } from '@oo/contracts';
 import type { Clock } from '@oo/event-sourcing';
 import type { Log } from '@oo/service-host';
 import { demoMapper, taskIdOf } from '../mapper.js';
-import { MINUTE_MS } from '../person/calendar.js';
+import { MINUTE_MS, SECOND_MS } from '../person/calendar.js';
 import { life, openTasks } from '../person/life.js';
 import { marked } from '../person/marked.js';
 import type { Person } from '../person/person.js';
@@ -14,7 +14,7 @@ import type { EventFeed } from './event-feed.js';
 import { type Ingress, IngressRefusal, type Told } from './ingress.js';
 
 /** A signal that comes this much after it happened is history: it triggers nothing. The platform's limit is 15 min. */
-export const LATE_MS = 16 * MINUTE_MS;
+const LATE_MS = 16 * MINUTE_MS;
 
 /** What a life is played with. */
 export interface StageParts {
@@ -62,6 +62,15 @@ export class Stage {
     return ingress.postSignal(signal);
   }
 
+  /** Ticks a task off, as somebody did at the provider. @returns false where it is not open */
+  async tickOff(taskId: string, at: Instant): Promise<boolean> {
+    if ((await this.perform({ kind: 'task-done', at, taskId })) === undefined) return false;
+    const { phase, playedUntil } = this.state;
+    // The history is saved by its days.
+    if (phase === 'live') await this.save(epochMs(playedUntil), phase);
+    return true;
+  }
+
   /** Ticks off at the provider what was answered with "done". @returns the signals of it */
   async tickOffCompleted(): Promise<Told[]> {
     const ticked: Told[] = [];
@@ -91,11 +100,18 @@ export class Stage {
   }
 
   /**
-   * Sends in what happened between two moments (milliseconds since 1970), as an integration does that was away: with
-   * the time of its happening, and late, so that it is folded and triggers nothing.
+   * Sends in what happened between two moments (milliseconds since 1970), as an integration does that was away: late, so
+   * that it is folded and triggers nothing. What is too fresh for that is told as if it had happened a little earlier.
+   * @param now what the platform's clock shows
    */
-  async importHistory(from: number, until: number): Promise<void> {
-    for (const happening of life(this.parts.person, from, until)) await this.perform(happening);
+  async importHistory(from: number, until: number, now: number): Promise<void> {
+    let fresh = now - LATE_MS;
+    for (const happening of life(this.parts.person, from, until)) {
+      const late = epochMs(happening.at) <= now - LATE_MS;
+      // A second apart, in their order, and each with a key of its own.
+      if (!late) fresh += SECOND_MS;
+      await this.perform(late ? happening : { ...happening, at: instant(fresh) });
+    }
   }
 
   /** Sends in the tasks that are open at a moment, as an integration does at its first connection. */
