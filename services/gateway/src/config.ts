@@ -14,6 +14,14 @@ export const gatewayConfig = hostConfig.extend({
   OO_OIDC_CLIENT_ID: piece(z.string().min(1).default('oo'), 'the name of oO at that provider'),
   OO_OIDC_CLIENT_SECRET: piece(z.string().min(1), 'the secret of oO at that provider', 'secret'),
   OO_PAGE_DIR: piece(z.string().min(1).optional(), 'the folder of the built page; by default web/dist'),
+  OO_TRUSTED_PROXIES: piece(
+    z
+      .string()
+      .default('')
+      .transform((text) => text.split(',').map((each) => each.trim()))
+      .transform((each) => each.filter((address) => address !== '')),
+    'addresses of proxies in front, or networks such as 10.0.0.0/8, with commas between',
+  ),
   OO_RATE_LIMIT: piece(
     z.coerce.number().int().min(10).default(12_000),
     'requests of one person in a minute, 10 or more',

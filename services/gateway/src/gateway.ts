@@ -62,6 +62,7 @@ export async function startGateway(
 
   const options: FastifyServerOptions = {
     bodyLimit: MAX_BODY_BYTES,
+    trustProxy: config.OO_TRUSTED_PROXIES.length > 0 ? config.OO_TRUSTED_PROXIES : false,
     forceCloseConnections: true,
     // While it stops, it answers what it has begun; what is new is for another instance.
     return503OnClosing: false,

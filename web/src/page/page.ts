@@ -106,8 +106,6 @@ export class Page {
     if (view.kind !== 'tip' || person.kind !== 'member' || current === undefined) return;
     const { tipId } = view.tip;
     const shown = this.#shownLetter(tipId);
-    this.#replace(withAnswer(this.#state, tipId));
-    if (shown !== undefined) await this.parts.memory.write(shown);
     const letter: Letter = {
       key: newKey(),
       userId: person.userId,
@@ -115,7 +113,15 @@ export class Page {
       what: { kind: 'answer', answer },
       at: Date.now(),
     };
-    await this.parts.memory.write(letter, this.#remembered({ ...current, tip: null }));
+    const before = this.#state;
+    this.#replace(withAnswer(before, tipId));
+    try {
+      if (shown !== undefined) await this.parts.memory.write(shown);
+      await this.parts.memory.write(letter, this.#remembered(current));
+    } catch {
+      this.#replace({ ...before, trouble: NOT_KEPT });
+      return;
+    }
     await this.#flush();
   };
 
@@ -296,10 +302,12 @@ export class Page {
     return { key: newKey(), userId: person.userId, tipId, what: { kind: 'shown' }, at: Date.now() };
   }
 
-  #remembered(current: Remembered['current']): Remembered | undefined {
-    const { person } = this.#state;
+  /** What to keep for a start without a network: never a tip that was answered. */
+  #remembered({ tip, revision }: Remembered['current']): Remembered | undefined {
+    const { person, answered } = this.#state;
     if (person.kind !== 'member') return undefined;
     const { userId, name } = person;
+    const current = { tip: tip === null || answered.has(tip.tipId) ? null : tip, revision };
     const answeredAt = this.#answeredAt;
     return { userId, name, current, ...(answeredAt === undefined ? {} : { answeredAt }) };
   }
@@ -343,6 +351,13 @@ export class Page {
     for (const listener of this.#listeners) listener();
   }
 }
+
+const NOT_KEPT: Trouble = {
+  title: 'Your answer was not kept.',
+  detail:
+    'This device could not store it, and it was not sent. Make room, load the page again and answer once more.',
+  remedy: 'reload',
+};
 
 /** 128 random bits. `crypto.randomUUID` is missing on an address without TLS. */
 function newKey(): string {
