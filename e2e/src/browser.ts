@@ -29,6 +29,7 @@ export async function picture(page: Page, name: string): Promise<void> {
   const png = await page.screenshot({ path: join(PICTURES, `${name}.png`) });
   if (name === README_PICTURE && process.env.OO_UPDATE_PICTURES === '1') {
     const { width, height } = page.viewportSize() ?? DESKTOP.viewport;
+    mkdirSync(join(ROOT, 'docs'), { recursive: true });
     writeFileSync(join(ROOT, 'docs/page.svg'), svgAround(png, width, height));
   }
 }
