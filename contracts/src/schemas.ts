@@ -195,6 +195,7 @@ function build(object: typeof z.object) {
       tipReasons: reasons,
       holdsUntil: timestamp,
       reconsiderAt: timestamp.optional(),
+      utcOffsetMinutes: utcOffset,
     }),
   );
   const proposal = object(

@@ -81,6 +81,8 @@ export function changedSubject(readModel: string, user: UserId): string {
 
 /** Steers the clock of a demo or a test; heard only by processes started with `OO_CLOCK=steered`. */
 export const CLOCK_SUBJECT = 'oo.clock';
+/** Whoever steers answers here what they said last, `{now}`, for a process that has just started. */
+export const CLOCK_QUERY = 'oo.qry.clock';
 
 function personTokens(user: UserId): string {
   return `${partitionOf(user)}.${tenantOf(user)}.${user}`;

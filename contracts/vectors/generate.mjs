@@ -149,7 +149,7 @@ const record = {
   choice: ref,
   momentReasons: [{ code: 'moment.busy', contribution: -1.5e-9 }, { code: 'moment.free' }],
   tipReasons: [{ code: 'tip.due_soon', contribution: 2 }],
-  holdsUntil: later,
+  utcOffsetMinutes: -570, holdsUntil: later,
   reconsiderAt: later,
 };
 const waiting = {

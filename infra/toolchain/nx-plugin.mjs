@@ -48,7 +48,7 @@ function targetsOf(folder, root) {
         inputs: [
           'tests',
           '^sources',
-          ...(kind === 'unit' ? [] : ['storeSources']),
+          ...(kind === 'unit' ? [] : ['storeSources', 'servers']),
           ...(kind === 'e2e' ? ['python', 'readme'] : []),
         ],
         outputs: [`{workspaceRoot}/test-results/${name}.${kind}.json`],

@@ -68,6 +68,8 @@ class Decision:
     tip_reasons: tuple[Reason, ...]
     holds_until: int
     reconsider_at: int | None
+    utc_offset: int
+    """Minutes east of UTC that the local day was reckoned with."""
 
     @property
     def decided_at(self) -> int:
@@ -129,6 +131,7 @@ def decide(
         tip_reasons=tip_reasons,
         holds_until=holds_until,
         reconsider_at=reconsider_at,
+        utc_offset=state.utc_offset,
     )
 
 

@@ -39,6 +39,7 @@ def record_of(decision: Decision) -> decisions_pb2.DecisionRecord:
         moment_reasons=_reasons(decision.moment_reasons),
         tip_reasons=_reasons(decision.tip_reasons),
         holds_until=timestamp(decision.holds_until),
+        utc_offset_minutes=decision.utc_offset,
     )
     if decision.reconsider_at is not None:
         record.reconsider_at.CopyFrom(timestamp(decision.reconsider_at))

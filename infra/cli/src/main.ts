@@ -30,9 +30,11 @@ function countArgument(text: string): number {
 }
 
 function cursorArgument(text: string): bigint {
-  if (!/^\d{1,19}$/.test(text))
+  const cursor = /^\d{1,19}$/.test(text) ? BigInt(text) : -1n;
+  if (cursor < 0n || cursor >= 2n ** 63n) {
     throw new InvalidArgumentError('Give the cursor that the page before ended with.');
-  return BigInt(text);
+  }
+  return cursor;
 }
 
 const json = () => new Option('--json', 'print one line of JSON');

@@ -55,6 +55,7 @@ export function decisionRecord({
     ],
     unavailable,
     actProbability: unavailable.length > 0 ? 0 : 0.4,
+    utcOffsetMinutes: 0,
     seed: '0123456789abcdef',
     choice,
     momentReasons: [{ code: 'task-due', contribution: 0.5 }],

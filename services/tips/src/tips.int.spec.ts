@@ -103,6 +103,7 @@ function proposalOf(
       candidates: [{ ref: 'demo:task:1', kind: TipKind.TIP_KIND_TODO, features: [], probability: 1 }],
       unavailable: [],
       actProbability: 0.5,
+      utcOffsetMinutes: 0,
       seed: '0'.repeat(16),
       choice: acts ? 'demo:task:1' : '',
       momentReasons: [],
@@ -301,6 +302,16 @@ describe('an answer', () => {
     expect(await typesOf(done)).toEqual(['TipProposed', 'TipCompleted', 'DecisionOutcomeClosed']);
     expect(await typesOf(gone)).toEqual(['TipProposed', 'TipExpired', 'DecisionOutcomeClosed']);
     expect(await typesOf(other)).toEqual(['TipProposed']);
+  });
+
+  it('comes of a completion that came while its decision was on the way', async () => {
+    const user = await registered();
+    const { eventStore } = service.parts;
+    await appendDirectly(eventStore, user, [{ type: 'TaskCompleted', data: { ref: 'demo:task:1' } }], NINE);
+    await quiet();
+    await propose(proposalOf(user, NINE, true));
+    await quiet();
+    expect(await typesOf(user)).toEqual(['TipProposed', 'TipCompleted', 'DecisionOutcomeClosed']);
   });
 
   it('does not come of a completion from before the tip', async () => {

@@ -27,7 +27,6 @@ export class Tips {
     const terms = {
       mayTip: mayTip(profile),
       dailyBudget: profile.preferences.dailyBudget,
-      utcOffsetMinutes: profile.utcOffsetMinutes,
     };
     return this.handle({ type: 'RecordDecision', command: { ...command, terms } });
   }

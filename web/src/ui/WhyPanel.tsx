@@ -33,7 +33,8 @@ export function WhyPanel({ why, onClose }: { why: Why; onClose: () => void }) {
 }
 
 /** Of many small reasons, these many are told; the rest is for `oo why`. */
-const TOLD = 4;
+const TOLD_FOR = 3;
+const TOLD_AGAINST = 2;
 
 function Reasons({ explanation }: { explanation: Explanation }) {
   const { trigger, momentReasons, tipReasons } = explanation;
@@ -54,7 +55,11 @@ function ReasonList({
   lead?: string;
   reasons: Explanation['tipReasons'];
 }) {
-  const told = reasons.slice(0, TOLD);
+  // They come by their strength; what spoke against it stands behind what spoke for it.
+  const told = [
+    ...reasons.filter(({ contribution }) => contribution >= 0).slice(0, TOLD_FOR),
+    ...reasons.filter(({ contribution }) => contribution < 0).slice(0, TOLD_AGAINST),
+  ];
   const most = Math.max(...told.map(({ contribution }) => Math.abs(contribution)), Number.MIN_VALUE);
   if (lead === undefined && told.length === 0) return null;
   return (
@@ -65,7 +70,10 @@ function ReasonList({
         <ul>
           {told.map(({ code, words, contribution }) => (
             <li key={code} className={contribution < 0 ? 'against' : 'for'}>
-              <span>{words}</span>
+              <span>
+                {contribution < 0 && <span className="unseen">Against it: </span>}
+                {words}
+              </span>
               <meter min={0} max={1} value={Math.abs(contribution) / most} aria-hidden="true" />
             </li>
           ))}

@@ -2,9 +2,13 @@ import { randomUUID } from 'node:crypto';
 import { pause, type RunningOo } from './running-oo.js';
 
 export interface Acknowledged {
-  readonly eventId: string;
+  readonly stream: string;
   readonly revision: string;
   readonly duplicate: boolean;
+}
+
+export interface AcknowledgedSignal extends Acknowledged {
+  readonly eventId: string;
 }
 
 /** A producer as they ought to be: it sends again, with the same key, until it is answered. */
@@ -19,7 +23,7 @@ export class Producer {
     data: unknown,
     key: string = randomUUID(),
     occurredAt?: string,
-  ): Promise<Acknowledged> {
+  ): Promise<AcknowledgedSignal> {
     return this.insist('POST', '/v1/signals', {
       type,
       data,

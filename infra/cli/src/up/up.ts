@@ -19,7 +19,7 @@ import { choosePlaces, demoLife, infrastructure, services } from './parts.js';
 import { inDataDir, type Settings } from './settings.js';
 
 /** The demo's history takes longer than a start: it is a life of weeks. */
-const HISTORY_TIMEOUT_MS = 600_000;
+const HISTORY_TIMEOUT_MS = 3_600_000;
 /** Signals of the demo's life carry this producer's name. */
 const DEMO_PRODUCER = 'demo';
 

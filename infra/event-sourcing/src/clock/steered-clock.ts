@@ -1,7 +1,10 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CLOCK_SUBJECT, edge, type Instant } from '@oo/contracts';
+import { CLOCK_QUERY, CLOCK_SUBJECT, edge, type Instant } from '@oo/contracts';
 import { z } from 'zod';
 import { type Clock, systemClock } from './clock.js';
+
+/** How long whoever steers is waited for. */
+const ANSWER_TIMEOUT_MS = 2_000;
 
 const steering = z.strictObject({ now: edge.timestamp.nullable() });
 
@@ -20,16 +23,25 @@ export class SteeredClock implements Clock {
     this.#standsAt = at ?? undefined;
   }
 
-  /** Follows {@link CLOCK_SUBJECT}. @param ignored told of a message that is not a time */
-  follow(nats: NatsConnection, ignored: (reason: string) => void): void {
+  /**
+   * Follows {@link CLOCK_SUBJECT}, and asks whoever steers for the time now: a process that starts again in the
+   * middle of a steered past must not act by the system's time. Nobody steers where nobody answers.
+   * @param ignored told of a message that is not a time
+   */
+  async follow(nats: NatsConnection, ignored: (reason: string) => void): Promise<void> {
+    let heard = false;
+    const take = (text: string) => {
+      const parsed = steering.safeParse(parseJson(text));
+      if (!parsed.success) return ignored(parsed.error.message);
+      heard = true;
+      this.steer(parsed.data.now as Instant | null);
+    };
     nats.subscribe(CLOCK_SUBJECT, {
-      callback: (error, message) => {
-        if (error !== null) return ignored(error.message);
-        const parsed = steering.safeParse(parseJson(message.string()));
-        if (!parsed.success) return ignored(parsed.error.message);
-        this.steer(parsed.data.now as Instant | null);
-      },
+      callback: (error, message) => (error === null ? take(message.string()) : ignored(error.message)),
     });
+    const answer = await nats.request(CLOCK_QUERY, '', { timeout: ANSWER_TIMEOUT_MS }).catch(() => undefined);
+    // What was said since is newer than the answer.
+    if (answer !== undefined && !heard) take(answer.string());
   }
 }
 

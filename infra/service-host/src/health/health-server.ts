@@ -3,8 +3,8 @@ import { problem } from '@oo/contracts';
 import type { Health } from './health.js';
 
 /**
- * `GET /health/live` and `GET /health/ready`: 200 or 503 with a report of each check. Bound to all interfaces, for a
- * probe of the container; it tells nothing about people.
+ * `GET /health/live` and `GET /health/ready`: 200 or 503 with a report of each check. On loopback: who probes it, the
+ * supervisor or a container's own health check, is on the same machine.
  */
 export async function serveHealth(health: Health, port: number): Promise<Server> {
   const server = createServer((request, response) => {
@@ -17,7 +17,7 @@ export async function serveHealth(health: Health, port: number): Promise<Server>
   });
   await new Promise<void>((resolve, reject) => {
     server.once('error', reject);
-    server.listen(port, resolve);
+    server.listen(port, '127.0.0.1', resolve);
   });
   return server;
 }

@@ -50,7 +50,7 @@ export async function openParts(name: string, config: HostConfig): Promise<OpenP
   return {
     nats,
     eventStore,
-    clock: clockOf(config, nats, log),
+    clock: await clockOf(config, nats, log),
     log,
     health,
     close: async () => {
@@ -61,10 +61,10 @@ export async function openParts(name: string, config: HostConfig): Promise<OpenP
   };
 }
 
-function clockOf(config: HostConfig, nats: NatsConnection, log: Log): Clock {
+async function clockOf(config: HostConfig, nats: NatsConnection, log: Log): Promise<Clock> {
   if (config.OO_CLOCK === 'system') return systemClock;
   const clock = new SteeredClock();
-  clock.follow(nats, (reason) => log.warn({ reason }, 'a message for the clock was ignored'));
+  await clock.follow(nats, (reason) => log.warn({ reason }, 'a message for the clock was ignored'));
   return clock;
 }
 

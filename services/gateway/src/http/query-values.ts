@@ -11,5 +11,6 @@ export const wholeNumber = (min: number, max: number) =>
 /** A revision or a position in a query, as an answer gave it. */
 export const bigNumber = z
   .string()
-  .regex(/^\d{1,20}$/, 'must be a whole number, as an answer gave it')
-  .transform((text) => BigInt(text));
+  .regex(/^\d{1,19}$/, 'must be a whole number, as an answer gave it')
+  .transform((text) => BigInt(text))
+  .pipe(z.bigint().max(2n ** 63n - 1n, 'must be a whole number, as an answer gave it'));

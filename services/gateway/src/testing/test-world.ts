@@ -242,6 +242,7 @@ export function decisionRecord(given: Partial<DecisionRecord>): DecisionRecord {
     candidates: choice === '' ? [] : [{ ref: choice, kind, features: [], probability: 1 }],
     unavailable: [],
     actProbability: 0.95,
+    utcOffsetMinutes: 0,
     seed: '0123456789abcdef',
     momentReasons: [],
     tipReasons: [],

@@ -27,7 +27,7 @@ export async function showTip(
   return answered(recorded);
 }
 
-/** Records an answer. The same producer's key again is the same answer. */
+/** Records an answer. The same producer's key again, of the same answer to the same tip, is the same command. */
 export async function answerTip(
   commands: CommandSender,
   caller: Caller,
@@ -37,7 +37,10 @@ export async function answerTip(
   said: Said,
 ): Promise<TipRecorded> {
   const recorded = await commands.send('AnswerTip', caller, {
-    commandId: derivedCommandId('answer', `${caller.userId}\n${caller.producer}\n${idempotencyKey}`),
+    commandId: derivedCommandId(
+      'answer',
+      `${caller.userId}\n${caller.producer}\n${tipId}\n${answer}\n${idempotencyKey}`,
+    ),
     causationId: tipId,
     said,
     fields: { tipId, answer: ANSWERS[answer] },

@@ -7,8 +7,6 @@ export interface Terms {
   readonly mayTip: boolean;
   /** Tips in a local day at the most. */
   readonly dailyBudget: number;
-  /** Minutes east of UTC, for the local day. */
-  readonly utcOffsetMinutes: number;
 }
 
 /** A decision of the recommender, to be made a fact. */

@@ -97,6 +97,7 @@ function recordOf(what: Extract<Step, { kind: 'decide' }>, now: number): Decisio
     candidates: [{ ref: 'demo:task:1', kind: TipKind.TIP_KIND_TODO, features: [], probability: 1 }],
     unavailable: what.available ? [] : [Unavailability.UNAVAILABILITY_QUIET_HOURS],
     actProbability: what.available ? 0.5 : 0,
+    utcOffsetMinutes: 0,
     seed: '0'.repeat(16),
     choice: acts ? 'demo:task:1' : '',
     momentReasons: [],
@@ -123,7 +124,7 @@ function commandOf(what: Step, index: number, now: number): TipsCommand {
         command: {
           context,
           decision: recordOf(what, now),
-          terms: { mayTip: what.consent, dailyBudget: 3, utcOffsetMinutes: 0 },
+          terms: { mayTip: what.consent, dailyBudget: 3 },
         },
       };
     case 'show':

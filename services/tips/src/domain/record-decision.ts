@@ -36,7 +36,7 @@ function voidReason(
   if (!isAvailable(decision)) return undefined;
   if (state.active !== undefined) return VoidReason.VOID_REASON_TIP_ACTIVE;
   if (!terms.mayTip) return VoidReason.VOID_REASON_NO_CONSENT;
-  if (decision.choice !== '' && tipsOfDay(decision, terms, state) >= terms.dailyBudget) {
+  if (decision.choice !== '' && tipsOfDay(decision, state) >= terms.dailyBudget) {
     return VoidReason.VOID_REASON_BUDGET_SPENT;
   }
   return undefined;
@@ -57,8 +57,9 @@ function isSound(userId: string, decision: DecisionRecord): boolean {
   return isAvailable(decision) && actProbability > 0 && chosen !== undefined && chosen.probability > 0;
 }
 
-function tipsOfDay(decision: DecisionRecord, terms: Terms, { tips }: TipsState): number {
-  const day = (at: string) => Math.floor((epochMs(at) + terms.utcOffsetMinutes * 60_000) / 86_400_000);
+/** Tips of the local day, reckoned as the recommender did: only its fold knows where the person is. */
+function tipsOfDay(decision: DecisionRecord, { tips }: TipsState): number {
+  const day = (at: string) => Math.floor((epochMs(at) + decision.utcOffsetMinutes * 60_000) / 86_400_000);
   const today = day(decision.decidedAt ?? '');
   return [...tips.values()].filter(({ proposedAt }) => day(proposedAt) === today).length;
 }

@@ -80,6 +80,14 @@ function ofTip(
 
 function answerTip(command: CommandOf<'AnswerTip'>, tip: Tip, { open }: TipsState): Decision<TipsEvent> {
   const { tipId, context } = command;
+  if (epochMs(context.occurredAt) < epochMs(tip.proposedAt)) {
+    const message = 'is before the tip was there; give the time of the answer';
+    return {
+      problem: problem('invalid-input', `Correct and send again. answeredAt: ${message}`, [
+        { field: 'answeredAt', message },
+      ]),
+    };
+  }
   const answer = given(command.answer);
   if (tip.answer !== undefined) {
     if (tip.answer === answer) return { events: [] };

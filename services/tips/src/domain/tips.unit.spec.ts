@@ -22,7 +22,7 @@ const USER = newUserId(tenantId('home'), new Uint8Array(16));
 const NINE = Date.parse('2026-03-02T09:00:00Z');
 const at = (minutes: number) => instant(NINE + minutes * 60_000);
 const uuid = (name: string) => derivedCommandId('spec', name);
-const TERMS: Terms = { mayTip: true, dailyBudget: 3, utcOffsetMinutes: 0 };
+const TERMS: Terms = { mayTip: true, dailyBudget: 3 };
 
 /** A decision at `minutes` past nine, told apart by its trigger. */
 function decision(name: string, minutes: number, change: Partial<DecisionRecord> = {}): DecisionRecord {
@@ -43,6 +43,7 @@ function decision(name: string, minutes: number, change: Partial<DecisionRecord>
     ],
     unavailable: [],
     actProbability: 0.5,
+    utcOffsetMinutes: 0,
     seed: '0'.repeat(16),
     choice: '',
     momentReasons: [],
@@ -179,9 +180,9 @@ describe('a decision is void', () => {
       .when(record(wait, 30, { dailyBudget: 1 }))
       .then(withheld(wait));
     // 09:00 in UTC is the evening before at 14 hours west, and the tip was of that day.
-    const night = tip('night', 15 * 60);
+    const night = tip('night', 15 * 60, { utcOffsetMinutes: -14 * 60 });
     given(...spent)
-      .when(record(night, 15 * 60, { dailyBudget: 1, utcOffsetMinutes: -14 * 60 }))
+      .when(record(night, 15 * 60, { dailyBudget: 1 }))
       .then(proposed(night));
   });
   it('when its moment is over', () => {
@@ -199,6 +200,14 @@ describe('a decision is void', () => {
   ])('with %s', (_, change) => {
     const wrong = tip('a', 0, change);
     given().when(record(wrong, 0)).then(voided(wrong, VoidReason.VOID_REASON_INVALID));
+  });
+});
+
+describe('an answer', () => {
+  it('from before the tip was there is refused', () => {
+    given(proposed(B))
+      .when(answer(B, Answer.ANSWER_DONE, 29, 31))
+      .thenRejected('invalid-input');
   });
 });
 

@@ -5,35 +5,60 @@ import {
   epochMs,
   eventFilter,
   isUserId,
+  type RecordedEvent,
   readEnvelope,
+  streamOf,
   TaskState,
   tenantOf,
   type UserId,
 } from '@oo/contracts';
-import { type Clock, Poison, STREAMS, type WorkQueue } from '@oo/event-sourcing';
+import { type Clock, type EventStore, envelopeOf, Poison, STREAMS, type WorkQueue } from '@oo/event-sourcing';
 import type { Tips } from '../tips.js';
 import { settled } from './reply.js';
 
 type TaskEvent = 'TaskCompleted' | 'TaskObserved';
-const subjectOf = (type: TaskEvent) => eventFilter(EVENTS[type].category).replace(/>$/, type);
+type Heard = TaskEvent | 'TipProposed';
+const subjectOf = (type: Heard) => eventFilter(EVENTS[type].category).replace(/>$/, type);
 
-/** Ends the active tip when what it tips at has been done, or is gone, at its source. */
-export function completionQueue(tips: Tips, clock: Clock): WorkQueue {
+/** Signals that a decision may have been too early for; more come one by one. */
+const OVERTAKEN = 200;
+
+/**
+ * Ends the active tip when what it tips at has been done, or is gone, at its source. The signal may have come while
+ * the decision was on its way, so a new tip looks at what its decision had not seen.
+ */
+export function completionQueue(tips: Tips, store: EventStore, clock: Clock): WorkQueue {
   return {
     stream: STREAMS.events,
     durable: 'tips-completions',
-    subjects: [subjectOf('TaskCompleted'), subjectOf('TaskObserved')],
+    subjects: [subjectOf('TaskCompleted'), subjectOf('TaskObserved'), subjectOf('TipProposed')],
     lane: ({ subject }) => subject.split('.').slice(0, 5).join('.'),
     handle: async (message) => {
       const event = eventOf(message.data);
       const { userId } = event.metadata;
-      if (!isUserId(userId) || !endsTask(event)) return;
-      await endTip(userId, event, tips, clock);
+      if (!isUserId(userId)) return;
+      const ends = event.type === 'TipProposed' ? await overtaking(userId, event, store) : [event];
+      for (const end of ends.filter(endsTask)) await endTip(userId, end, tips, clock);
     },
   };
 }
 
-type TaskEnded = ReturnType<typeof eventOf>;
+type HeardEvent = RecordedEvent<Heard>;
+type TaskEnded = RecordedEvent<TaskEvent>;
+
+/** The task events behind the last signal that the tip's decision was folded to. */
+async function overtaking(
+  user: UserId,
+  { data: { decision } }: RecordedEvent<'TipProposed'>,
+  store: EventStore,
+): Promise<TaskEnded[]> {
+  const stream = streamOf('signals', user);
+  const folded = decision?.foldedTo.find((one) => one.stream === stream)?.revision ?? -1n;
+  const missed = await store.readForward(stream, folded + 1n, OVERTAKEN);
+  return missed
+    .filter(({ type }) => isTaskEvent(type))
+    .map((stored) => readEnvelope(envelopeOf(stored)) as TaskEnded);
+}
 
 async function endTip(userId: UserId, event: TaskEnded, tips: Tips, clock: Clock): Promise<void> {
   const tip = await tips.active(userId);
@@ -76,10 +101,14 @@ async function endTip(userId: UserId, event: TaskEnded, tips: Tips, clock: Clock
 const endsTask = ({ type, data }: TaskEnded): boolean =>
   type === 'TaskCompleted' || data.state === TaskState.TASK_STATE_GONE;
 
-function eventOf(body: Uint8Array) {
+const isTaskEvent = (type: string): type is TaskEvent => type === 'TaskCompleted' || type === 'TaskObserved';
+
+function eventOf(body: Uint8Array): HeardEvent {
   try {
     const event = readEnvelope(JSON.parse(new TextDecoder().decode(body)));
-    if (event.type === 'TaskCompleted' || event.type === 'TaskObserved') return event;
+    if (event.type === 'TaskCompleted' || event.type === 'TaskObserved' || event.type === 'TipProposed') {
+      return event;
+    }
   } catch (cause) {
     throw new Poison('not an event that can be read here', { cause });
   }

@@ -3,6 +3,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { type BeforeApplicationShutdown, Inject, type OnApplicationBootstrap } from '@nestjs/common';
 import {
   type Clock,
+  type EventStore,
   type Progress,
   type ProgressQuery,
   type ReadModels,
@@ -12,7 +13,16 @@ import {
   Worker,
   type WorkReport,
 } from '@oo/event-sourcing';
-import { CLOCK, CONFIGURATION, HEALTH, type Health, LOG, type Log, NATS } from '@oo/service-host';
+import {
+  CLOCK,
+  CONFIGURATION,
+  EVENT_STORE,
+  HEALTH,
+  type Health,
+  LOG,
+  type Log,
+  NATS,
+} from '@oo/service-host';
 import type { TipsConfig } from '../config.js';
 import { TIPS, type Tips } from '../tips.js';
 import { completionQueue } from './completions.js';
@@ -32,6 +42,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   constructor(
     @Inject(NATS) private readonly nats: NatsConnection,
     @Inject(TIPS) tips: Tips,
+    @Inject(EVENT_STORE) store: EventStore,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOG) private readonly log: Log,
     @Inject(HEALTH) health: Health,
@@ -41,7 +52,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
     this.#deadlines = new Deadlines(this.#readModels, tips, clock, log);
     const report = (what: WorkReport) => this.#report(what);
     this.#proposals = new Worker(nats, proposalQueue(tips, clock, log), isDown, report);
-    this.#completions = new Worker(nats, completionQueue(tips, clock), isDown, report);
+    this.#completions = new Worker(nats, completionQueue(tips, store, clock), isDown, report);
     health.add('readmodels', async () => {
       await this.#readModels`select 1`;
       return { ok: true };

@@ -1,11 +1,17 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CLOCK_SUBJECT, epochMs, type Instant } from '@oo/contracts';
+import { CLOCK_QUERY, CLOCK_SUBJECT, epochMs, type Instant } from '@oo/contracts';
 
 /** The clock of every process that was started with `OO_CLOCK=steered`, as far as this one moves it. */
 export class Steering {
   #now: Instant | undefined;
 
-  constructor(private readonly nats: NatsConnection) {}
+  constructor(private readonly nats: NatsConnection) {
+    nats.subscribe(CLOCK_QUERY, {
+      callback: (_error, message) => {
+        message.respond(JSON.stringify({ now: this.#now ?? null }));
+      },
+    });
+  }
 
   /** Where the clock was put last; undefined while it runs by itself. */
   get now(): Instant | undefined {
