@@ -186,6 +186,20 @@ describe('bad input is refused in words, nothing is stored, nothing falls over',
     expect(await head()).toBe(before);
   });
 
+  it.each([
+    '/v1/timeline?before=99999999999999999999',
+    '/v1/decisions?before=9223372036854775808',
+    '/v1/timeline?before=-1',
+    '/v1/timeline?limit=0',
+    '/v1/timeline?unknown=1',
+    '/v1/tip?after=99999999999999999999',
+    '/v1/tip?timeoutMs=x',
+  ])('GET %s is refused in words', async (path) => {
+    const response = await producer.send('GET', path);
+    expect(response.status).toBe(400);
+    expect(response.headers.get('content-type')).toMatch(/^application\/problem\+json/);
+  });
+
   it('refuses a token that is none, without saying more', async () => {
     for (const token of ['', 'oo_nonsense', ada.token.slice(0, -1)]) {
       const response = await new Producer(oo, token).send('POST', '/v1/signals', mood());

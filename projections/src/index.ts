@@ -2,7 +2,7 @@ export { type ReadModels, readModels, type Target, type Waited } from '@oo/event
 export { type ProjectionsConfig, projectionsConfig } from './configuration.js';
 export { type ActiveTip, type CurrentTip, currentTip } from './current-tip/queries.js';
 export { type Deadline, dueDeadlines, nextDeadline, openDeadlines } from './deadlines/queries.js';
-export { type Decision, decisionById, decisionsPage } from './decisions/queries.js';
+export { type Decision, decisionById, decisionsPage, lastDecision } from './decisions/queries.js';
 export { MAX_PAGE, type Page, type PageRequest } from './page.js';
 export { ProjectionsModule } from './projections.module.js';
 export { isProjectionName, PROJECTION_NAMES, PROJECTIONS, type ProjectionName } from './registry.js';

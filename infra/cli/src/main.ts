@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CommandError, EXIT, print } from './output.js';
+import { resolveUser, withToken } from './people.js';
 import { runningIn } from './running.js';
 import { readSettings, SettingsError } from './up/settings.js';
 import { speaker } from './up/speaker.js';
@@ -106,9 +107,11 @@ Examples:
   .action(
     async (type: string, options: { data: string; user: string; at?: string; key?: string; json?: true }) => {
       const run = running();
-      const { token } = await tokenOf(run, options.user, COMMAND_LINE);
+      const user = await resolveUser(run, options.user);
       const at = options.at ?? new Date().toISOString();
-      const recorded = await signal({ url: run.url, token, type, data: options.data, at, key: options.key });
+      const recorded = await withToken(run, user, COMMAND_LINE, (token) =>
+        signal({ url: run.url, token, type, data: options.data, at, key: options.key }),
+      );
       print(options.json === true, recorded, () =>
         recorded.duplicate === true
           ? `recorded before: event ${recorded.eventId}`
@@ -211,6 +214,8 @@ try {
     process.stderr.write(`oo: ${error.message}\n`);
     process.exitCode = EXIT.usage;
   } else {
-    throw error;
+    // What nobody foresaw: named in a line, with its stack for a report, and told apart from "it differs".
+    process.stderr.write(`oo: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    process.exitCode = EXIT.unexpected;
   }
 }

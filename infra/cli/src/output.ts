@@ -31,6 +31,8 @@ export const EXIT = {
   notFound: 4,
   /** The input was refused. */
   refused: 5,
+  /** A bug in oO. */
+  unexpected: 70,
 } as const;
 
 /** Ends a command with a message and an exit code instead of a stack. */

@@ -2,6 +2,7 @@ import {
   createToken,
   ensurePerson,
   findPerson,
+  findPseudonym,
   listTokens,
   openVault,
   type ProviderIdentity,
@@ -62,11 +63,29 @@ export async function renewToken(vault: Vault, userId: UserId, name: string): Pr
   return (await createToken(vault, userId, name)).token;
 }
 
+/** Runs `use` with a token that is made for it and ended after it, so that calls side by side do not meet. */
+export async function withToken<Result>(
+  run: RunFile,
+  userId: UserId,
+  name: string,
+  use: (token: string) => Promise<Result>,
+): Promise<Result> {
+  return withVaultOf(run, async (vault) => {
+    const { id, token } = await createToken(vault, userId, name);
+    try {
+      return await use(token);
+    } finally {
+      await revokeToken(vault, userId, id);
+    }
+  });
+}
+
 /** A person by pseudonym, by the name `demo`, or by the name given to `oo person`. */
 export async function resolveUser(run: RunFile, text: string): Promise<UserId> {
-  if (isUserId(text)) return text;
   const identity = text === 'demo' ? DEMO_IDENTITY : commandLineIdentity(text);
-  const found = await withVaultOf(run, (vault) => findPerson(vault, identity));
+  const found = await withVaultOf(run, (vault) =>
+    isUserId(text) ? findPseudonym(vault, text) : findPerson(vault, identity),
+  );
   if (found === undefined) {
     throw new CommandError(
       EXIT.notFound,

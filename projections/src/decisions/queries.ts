@@ -53,6 +53,19 @@ export async function decisionsPage(
   });
 }
 
+/** The newest decision of a kind. */
+export async function lastDecision(
+  sql: ReadModels,
+  userId: UserId,
+  kind: Decision['kind'],
+): Promise<Decision | undefined> {
+  const [row] = await sql<DecisionRow[]>`
+    select * from ${sql(decisionsProjection.schema)}.decisions
+    where user_id = ${userId} and kind = ${kind}
+    order by position desc limit 1`;
+  return row === undefined ? undefined : decisionOf(row);
+}
+
 /** Any person's decision: the caller has to compare `userId`. */
 export async function decisionById(sql: ReadModels, id: DecisionId): Promise<Decision | undefined> {
   const [row] = await rowsOf(sql<DecisionRow[]>`

@@ -57,6 +57,16 @@ export async function findPerson(
   return row === undefined ? undefined : userId(row.user_id);
 }
 
+/** The pseudonym itself where somebody in the vault has it. */
+export async function findPseudonym(vault: Vault, user: UserId): Promise<UserId | undefined> {
+  const row = await vault.db
+    .selectFrom('person')
+    .select('user_id')
+    .where('user_id', '=', user)
+    .executeTakeFirst();
+  return row === undefined ? undefined : user;
+}
+
 /** Everybody in the vault, the newest first. */
 export async function listPeople(vault: Vault, limit = 1000): Promise<Person[]> {
   const rows = await vault.db

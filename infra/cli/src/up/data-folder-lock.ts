@@ -1,4 +1,4 @@
-import { closeSync, openSync, readFileSync, rmSync, writeSync } from 'node:fs';
+import { linkSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { startTimeOf } from '@oo/embedded';
 
@@ -10,9 +10,14 @@ export function lockDataFolder(dataDir: string): (() => void) | number {
   const path = join(dataDir, 'up.lock');
   for (;;) {
     try {
-      const file = openSync(path, 'wx', 0o600);
-      writeSync(file, `${process.pid} ${startTimeOf(process.pid) ?? ''}`);
-      closeSync(file);
+      // Linked when it is written whole, so that nobody reads half a lock.
+      const mine = `${path}.${process.pid}`;
+      writeFileSync(mine, `${process.pid} ${startTimeOf(process.pid) ?? ''}`, { mode: 0o600 });
+      try {
+        linkSync(mine, path);
+      } finally {
+        rmSync(mine);
+      }
       return () => rmSync(path, { force: true });
     } catch (error) {
       if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;

@@ -1,14 +1,15 @@
 import { existsSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
-import { endOrphans, readRunFile, startTimeOf } from '@oo/embedded';
+import { endOrphans, readRunFile } from '@oo/embedded';
 import { CommandError, EXIT } from '../output.js';
+import { lockDataFolder } from '../up/data-folder-lock.js';
 import { DROP_READ_MODELS } from '../up/drop-read-models.js';
 
 /** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
 const OURS = [
   ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'compile-cache', 'logs'],
-  ...['secrets.json', 'run.json', 'run.json.new', 'up.lock', DROP_READ_MODELS],
+  ...['secrets.json', 'run.json', 'run.json.new', DROP_READ_MODELS],
 ];
 
 /** What the event store can give again, beside the read models: the broker's folder. The learner keeps no files. */
@@ -23,13 +24,20 @@ export interface ResetResult {
  * @param confirmed true where the question has been answered on the command line
  */
 export async function reset(dataDir: string, confirmed: boolean, derived: boolean): Promise<ResetResult> {
-  const run = readRunFile(dataDir);
-  if (run !== undefined && startTimeOf(run.supervisor.pid) === run.supervisor.startTime) {
-    throw new CommandError(
-      EXIT.refused,
-      `oO runs with the data in ${dataDir} (pid ${run.supervisor.pid}); stop it first.`,
-    );
+  if (!existsSync(dataDir)) return { deleted: [] };
+  const lock = lockDataFolder(dataDir);
+  if (typeof lock === 'number') {
+    throw new CommandError(EXIT.refused, `oO runs with the data in ${dataDir} (pid ${lock}); stop it first.`);
   }
+  try {
+    return await deleteData(dataDir, confirmed, derived);
+  } finally {
+    lock();
+  }
+}
+
+async function deleteData(dataDir: string, confirmed: boolean, derived: boolean): Promise<ResetResult> {
+  const run = readRunFile(dataDir);
   const found = (derived ? REBUILDABLE : OURS).filter((name) => existsSync(join(dataDir, name)));
   const readModels = derived && existsSync(join(dataDir, 'postgres'));
   if (found.length === 0 && !readModels) return { deleted: [] };

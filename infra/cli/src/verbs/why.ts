@@ -1,6 +1,6 @@
 import { isDecisionId, QUERIES, type UserId } from '@oo/contracts';
 import type { RunFile } from '@oo/embedded';
-import { decisionById, decisionsPage } from '@oo/projections';
+import { decisionById, lastDecision } from '@oo/projections';
 import { CommandError, EXIT, table } from '../output.js';
 import { resolveUser } from '../people.js';
 import { ask, withBroker, withReadModels } from '../running.js';
@@ -57,8 +57,7 @@ export async function why(run: RunFile, which: string, user: string): Promise<Wh
       );
     }
     const userId = await resolveUser(run, user);
-    const { items } = await decisionsPage(sql, userId, { limit: 500 });
-    return items.find((item) => item.kind === kind);
+    return lastDecision(sql, userId, kind);
   });
   if (decision === undefined) {
     throw new CommandError(EXIT.notFound, 'There is no such tip or decision. See: npx oo timeline demo');
