@@ -99,6 +99,9 @@ const VERBS = {
     await build();
     return run('node', ['infra/eventstore/dist/main.js', ...rest]);
   },
+  ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
+  'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
+  'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),
   'contracts:baseline': () =>
     run('buf', ['build', 'contracts', '--exclude-source-info', '-o', 'contracts/proto.baseline.json']),
   adr: () => run('node', ['infra/toolchain/adr-index.mjs', ...rest]),
