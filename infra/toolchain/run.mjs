@@ -69,6 +69,12 @@ async function test(kinds, targets, env = {}) {
   return code !== 0 || failed > 0 || passed === 0 ? 1 : 0;
 }
 
+/** Builds what has changed and runs a program of the build. */
+const built = async (main) => {
+  await build();
+  return run('node', [main, ...rest]);
+};
+
 const withBrowser = async (go) => go({ OO_CHROMIUM: await ensureBrowser() });
 
 const VERBS = {
@@ -91,14 +97,10 @@ const VERBS = {
     const ruff = await run('python', ['-m', 'ruff', 'format', 'ml', 'contracts/python', 'examples']);
     return biome || ruff;
   },
-  bench: async () => {
-    await build();
-    return run('node', ['infra/bench/dist/main.js', ...rest]);
-  },
-  eventstore: async () => {
-    await build();
-    return run('node', ['infra/eventstore/dist/main.js', ...rest]);
-  },
+  bench: () => built('infra/bench/dist/main.js'),
+  eventstore: () => built('infra/eventstore/dist/main.js'),
+  'eventstore:null': () => built('infra/eventstore/dist/null/main.js'),
+  'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),

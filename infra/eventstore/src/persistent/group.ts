@@ -1,10 +1,10 @@
-import { RecordReader } from '../storage/log.js';
 import type { RecordView } from '../storage/record.js';
+import { RecordReader } from '../storage/record-reader.js';
 import type { EventFilter } from '../streams/event-filter.js';
 import type { EventStore } from '../streams/event-store.js';
 import { resolve } from '../streams/links.js';
 import { Consumer, type ConsumerSink, type ConsumerStrategy, consumerStrategy } from './consumers.js';
-import { keyOf, type Message, recordOf } from './message.js';
+import { keyOf, type Message } from './message.js';
 import type { ParkedMessages } from './parked-messages.js';
 import { ALL, type GroupDefinition, type GroupSettings, placeText } from './settings.js';
 
@@ -469,5 +469,3 @@ export interface GroupInfo {
   readonly outstanding: number;
   readonly parked: number;
 }
-
-export { recordOf };

@@ -1,5 +1,5 @@
-import { RecordReader } from '../storage/log.js';
 import type { RecordView } from '../storage/record.js';
+import { RecordReader } from '../storage/record-reader.js';
 import { EventFilter } from '../streams/event-filter.js';
 import type { AppendResult, EventStore } from '../streams/event-store.js';
 import { METADATA_TYPE, metastreamOf } from '../streams/metadata.js';

@@ -1,4 +1,4 @@
-import type { RecordReader } from '../storage/log.js';
+import type { RecordReader } from '../storage/record-reader.js';
 import type { EventStore } from '../streams/event-store.js';
 import { LINK_TYPE, type ResolvedRecord, resolve } from '../streams/links.js';
 import { METADATA_TYPE, metastreamOf } from '../streams/metadata.js';

@@ -1,7 +1,7 @@
 import { type Metadata, status } from '@grpc/grpc-js';
 import type { Access, Caller } from '../grpc/access.js';
 import { RpcError } from '../grpc/errors.js';
-import { RecordReader } from '../storage/log.js';
+import { RecordReader } from '../storage/record-reader.js';
 import type { EventStore } from '../streams/event-store.js';
 import { isMetastream, originalOf, parseAcl, type StreamAcl } from '../streams/metadata.js';
 import type { Users } from './users.js';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { RecordReader } from '../storage/log.js';
+import { RecordReader } from '../storage/record-reader.js';
 import type { AppendResult, EventStore, ExpectedRevision } from '../streams/event-store.js';
 import { METADATA_TYPE, metastreamOf } from '../streams/metadata.js';
 import { newEvent } from '../streams/new-event.js';

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { type AppendResult, EventStore } from '../streams/event-store.js';
 import { type Fault, FaultyDisk, random } from '../testing/faulty-disk.js';
-import { Log, RecordReader } from './log.js';
+import { Log } from './log.js';
 import { NO_BYTES, type ProposedEvent } from './record.js';
+import { RecordReader } from './record-reader.js';
 import { repairLog } from './repair.js';
 import { DamagedLog } from './segment.js';
 import { verifyFolder } from './verify.js';

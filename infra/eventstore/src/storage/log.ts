@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import * as path from 'node:path';
-import type { FileHandle, Files } from './files.js';
+import type { Files } from './files.js';
 import {
   FORMAT_VERSION,
   manifestExists,
@@ -9,7 +9,8 @@ import {
   writeManifest,
 } from './manifest.js';
 import { Patrol } from './patrol.js';
-import { checkRecord, MIN_RECORD_SIZE, RecordView } from './record.js';
+import { RecordView } from './record.js';
+import { recoverActive, removeStrays, type TornTail } from './recovery.js';
 import {
   addToIndex,
   type Damage,
@@ -19,6 +20,7 @@ import {
   SEGMENT_HEADER_SIZE,
   Segment,
   scanSegment,
+  segmentFile,
   segmentHeader,
   writeIndex,
 } from './segment.js';
@@ -78,7 +80,7 @@ export class Log {
   onBatch: () => void = () => {};
   /** Called when appends that were taken are dropped, before their callbacks. */
   onDropped: () => void = () => {};
-  readonly cut: { position: number; bytes: number; records: number } | undefined;
+  readonly cut: TornTail | undefined;
 
   private constructor(
     private readonly options: LogOptions,
@@ -86,7 +88,7 @@ export class Log {
     public segments: Segment[],
     private readonly mark: SyncedMark,
     private readonly patrol: Patrol,
-    cut: { position: number; bytes: number; records: number } | undefined,
+    cut: TornTail | undefined,
   ) {
     this.cut = cut;
     this.committed = this.active.end;
@@ -122,7 +124,7 @@ export class Log {
     const synced = readMark(files, directory);
     const mark = SyncedMark.open(files, directory);
     const segments: Segment[] = [];
-    let cut: Log['cut'];
+    let cut: TornTail | undefined;
     for (const entry of entries) {
       const file = path.join(directory, entry.file);
       if (!files.exists(file)) throw new DamagedLog([missing(entry)]);
@@ -149,7 +151,7 @@ export class Log {
       );
       segments.push(segment);
       if (entry.end === undefined) {
-        cut = await recoverActive(segment, synced, options);
+        cut = await recoverActive(segment, synced, options.report);
       } else {
         if (handle.size() < segment.limit) {
           throw new DamagedLog([
@@ -481,111 +483,6 @@ export class Log {
   }
 }
 
-/** Reads records, keeping one window of the file in memory, so that neighbours cost one read. */
-export class RecordReader {
-  private buffer: Buffer = Buffer.alloc(0);
-  private segment: Segment | undefined;
-  private start = 0;
-  private length = 0;
-
-  constructor(
-    private readonly log: Log,
-    private readonly large = 256 * 1024,
-    private readonly small = 8 * 1024,
-  ) {}
-
-  /** The record at a position. @throws when what is there is not that record. */
-  at(position: number, sequential: boolean): RecordView {
-    const segment = this.log.segmentAt(position);
-    const place = segment?.placeOf(position);
-    if (segment === undefined || place === undefined) throw new Error(`no record at position ${position}`);
-    const record = this.inSegment(segment, place, sequential);
-    if (record === undefined || record.position !== position) throw this.damaged(segment, place);
-    return record;
-  }
-
-  /** The record at a place of a segment; undefined at its end. */
-  inSegment(segment: Segment, place: number, sequential: boolean): RecordView | undefined {
-    const end = segment.compacted ? Number.POSITIVE_INFINITY : segment.end - segment.base;
-    if (place >= end) return undefined;
-    let size = this.inWindow(segment, place);
-    if (typeof size === 'string') {
-      this.load(segment, place, sequential ? this.large : this.small, end);
-      size = this.inWindow(segment, place);
-      if (size === 'beyond the end' && this.length >= 4) {
-        const length = this.buffer.readUInt32LE(0);
-        if (length > this.length) {
-          this.load(segment, place, length, end);
-          size = this.inWindow(segment, place);
-        }
-      }
-      if (typeof size === 'string') {
-        if (this.length === 0) return undefined;
-        throw this.damaged(segment, place);
-      }
-    }
-    return new RecordView(this.buffer, place - this.start, size);
-  }
-
-  /** The record that ends at a place of a segment; undefined at its start. */
-  before(segment: Segment, place: number): RecordView | undefined {
-    if (place <= SEGMENT_HEADER_SIZE) return undefined;
-    if (
-      this.segment !== segment ||
-      place - MIN_RECORD_SIZE < this.start ||
-      place > this.start + this.length
-    ) {
-      const from = Math.max(SEGMENT_HEADER_SIZE, place - this.large);
-      this.load(segment, from, place - from, place);
-    }
-    const size = this.buffer.readUInt32LE(place - this.start - 4);
-    const at = place - size;
-    if (size < MIN_RECORD_SIZE || at < SEGMENT_HEADER_SIZE) throw this.damaged(segment, place);
-    if (at < this.start) {
-      const from = Math.max(SEGMENT_HEADER_SIZE, Math.min(at, place - this.large));
-      this.load(segment, from, place - from, place);
-    }
-    const checked = checkRecord(this.buffer.subarray(0, this.length), at - this.start);
-    if (typeof checked === 'string') throw this.damaged(segment, at);
-    return new RecordView(this.buffer, at - this.start, checked);
-  }
-
-  /** Makes sure that the window holds what lies before a place: for reading towards the start. */
-  approach(segment: Segment, place: number): void {
-    if (this.segment === segment && place >= this.start && place < this.start + this.length) return;
-    const end = segment.end - segment.base;
-    const from = Math.max(SEGMENT_HEADER_SIZE, place - this.large);
-    this.load(
-      segment,
-      from,
-      Math.min(place - from + this.small, segment.compacted ? this.large * 2 : end - from),
-      Number.POSITIVE_INFINITY,
-    );
-  }
-
-  private inWindow(segment: Segment, place: number): number | string {
-    if (this.segment !== segment || place < this.start || place >= this.start + this.length)
-      return 'beyond the end';
-    return checkRecord(this.buffer.subarray(0, this.length), place - this.start);
-  }
-
-  private load(segment: Segment, place: number, wanted: number, end: number): void {
-    // A fresh buffer each time: records handed out before go on living in the old one.
-    const buffer = Buffer.allocUnsafe(Math.max(0, Math.min(wanted, end - place)));
-    this.length = segment.handle.read(buffer, place);
-    this.buffer = buffer;
-    this.segment = segment;
-    this.start = place;
-  }
-
-  private damaged(segment: Segment, place: number): DamagedLog {
-    return new DamagedLog([describeDamage(segment.handle, segment.file, segment.base, place, 'checksum')]);
-  }
-}
-
-export const segmentFile = (number: number, generation = 0): string =>
-  `${String(number).padStart(8, '0')}${generation === 0 ? '' : `-${generation}`}.log`;
-
 function missing(entry: SegmentEntry): Damage {
   return {
     file: entry.file,
@@ -594,64 +491,6 @@ function missing(entry: SegmentEntry): Damage {
     stream: undefined,
     revision: undefined,
   };
-}
-
-/** Files that a crash left behind: drafts, segments that never came into the manifest or went out of it. */
-function removeStrays(
-  files: Files,
-  directory: string,
-  entries: readonly SegmentEntry[],
-  report: (message: string) => void,
-): void {
-  const known = new Set(entries.flatMap((entry) => [entry.file, entry.file.replace(/\.log$/, '.idx')]));
-  for (const name of files.list(directory)) {
-    if (name.endsWith('.new') || (/^\d{8}(-\d+)?\.(log|idx)$/.test(name) && !known.has(name))) {
-      files.remove(path.join(directory, name));
-      report(`removed ${name}, left behind by an interrupted start, roll or scavenge`);
-    }
-  }
-}
-
-/** Reads the segment that was being written, cuts a torn tail off, and refuses damage before the synced mark. */
-async function recoverActive(segment: Segment, synced: number, options: LogOptions): Promise<Log['cut']> {
-  const index = new OpenIndex(segment.base);
-  const size = segment.handle.size();
-  const scan = scanSegment(segment.handle, segment.base, false, size, (record) => addToIndex(index, record));
-  segment.open = index;
-  segment.end = segment.base + scan.end;
-  if (segment.end < synced) {
-    throw new DamagedLog([
-      describeDamage(
-        segment.handle,
-        segment.file,
-        segment.base,
-        scan.fault?.place ?? scan.end,
-        scan.fault?.reason ?? 'beyond the end',
-      ),
-    ]);
-  }
-  if (size > scan.end) segment.handle.truncate(scan.end);
-  // What a killed process wrote above the mark is in the file, but perhaps not on the disk; and if its sync had failed,
-  // the kernel holds it for clean and would never write it. It counts as durable from here on, so it is written anew.
-  rewriteRange(segment.handle, Math.max(SEGMENT_HEADER_SIZE, synced - segment.base), scan.end);
-  await segment.handle.datasync();
-  if (scan.fault === undefined && scan.unfinished === 0) return undefined;
-  const cut = { position: segment.end, bytes: size - scan.end, records: scan.unfinished };
-  options.report(
-    `cut ${cut.bytes} bytes at position ${cut.position}: an append that was being written when the server ` +
-      'stopped, never acknowledged',
-  );
-  return cut;
-}
-
-function rewriteRange(handle: FileHandle, from: number, to: number): void {
-  const buffer = Buffer.allocUnsafe(1 << 20);
-  for (let at = from; at < to; ) {
-    const read = handle.read(buffer.subarray(0, Math.min(buffer.length, to - at)), at);
-    if (read === 0) return;
-    handle.write(buffer.subarray(0, read), at);
-    at += read;
-  }
 }
 
 function asError(error: unknown): Error {

@@ -1,6 +1,5 @@
 import * as path from 'node:path';
 import { type Files, replaceFile } from './files.js';
-import { segmentFile } from './log.js';
 import {
   FORMAT_VERSION,
   manifestExists,
@@ -9,7 +8,14 @@ import {
   writeManifest,
 } from './manifest.js';
 import { forgetDamage } from './patrol.js';
-import { damageText, indexFileOf, SEGMENT_HEADER_SIZE, scanSegment, segmentHeader } from './segment.js';
+import {
+  damageText,
+  indexFileOf,
+  SEGMENT_HEADER_SIZE,
+  scanSegment,
+  segmentFile,
+  segmentHeader,
+} from './segment.js';
 import { readMark, SyncedMark } from './synced-mark.js';
 import { verifySegment } from './verify.js';
 

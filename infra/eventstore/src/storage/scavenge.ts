@@ -1,6 +1,6 @@
 import * as path from 'node:path';
 import type { FileHandle, Files } from './files.js';
-import { type Log, segmentFile } from './log.js';
+import type { Log } from './log.js';
 import { Flag, NO_BYTES, type RecordView, recordSize, writeRecord } from './record.js';
 import {
   addToIndex,
@@ -10,6 +10,7 @@ import {
   SEGMENT_HEADER_SIZE,
   Segment,
   scanSegment,
+  segmentFile,
   segmentHeader,
   writeIndex,
 } from './segment.js';

@@ -18,7 +18,6 @@ import {
   OpenIndex,
   SealedIndex,
   type StreamExtent,
-  streamKey,
 } from './segment-index.js';
 
 export const SEGMENT_HEADER_SIZE = 64;
@@ -229,6 +228,10 @@ export class Segment {
   }
 }
 
+/** The name of a segment's file; the generation counts how often it was rewritten. */
+export const segmentFile = (number: number, generation = 0): string =>
+  `${String(number).padStart(8, '0')}${generation === 0 ? '' : `-${generation}`}.log`;
+
 export const indexFileOf = (segmentFile: string): string => segmentFile.replace(/\.log$/, '.idx');
 
 /** Opens the index of a sealed segment, rebuilding it when it is missing or not whole. */
@@ -290,8 +293,6 @@ export async function writeIndex(
     throw new Error(`the index ${file} was not written as it should be: ${opened}`);
   segment.sealed = opened;
 }
-
-export { streamKey };
 
 /** The log holds less than was acknowledged. Nothing is served until someone has decided what to do. */
 export class DamagedLog extends Error {

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { Log, RecordReader } from '../storage/log.js';
+import { Log } from '../storage/log.js';
 import { NO_BYTES, type ProposedEvent } from '../storage/record.js';
+import { RecordReader } from '../storage/record-reader.js';
 import { scavenge } from '../storage/scavenge.js';
 import { FaultyDisk, random } from '../testing/faulty-disk.js';
 import { type Expected, Model } from '../testing/model.js';

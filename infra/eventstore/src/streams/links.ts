@@ -1,5 +1,5 @@
-import type { RecordReader } from '../storage/log.js';
 import type { RecordView } from '../storage/record.js';
+import type { RecordReader } from '../storage/record-reader.js';
 import type { EventStore } from './event-store.js';
 
 export const LINK_TYPE = '$>';

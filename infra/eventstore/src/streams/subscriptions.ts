@@ -1,5 +1,5 @@
-import { RecordReader } from '../storage/log.js';
 import type { RecordView } from '../storage/record.js';
+import { RecordReader } from '../storage/record-reader.js';
 import type { EventFilter } from './event-filter.js';
 import type { EventStore } from './event-store.js';
 

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
-import { RecordReader } from '../storage/log.js';
 import type { ProposedEvent, RecordView } from '../storage/record.js';
+import { RecordReader } from '../storage/record-reader.js';
 import { uuidText } from '../wire/uuid.js';
 import type { EventStore } from './event-store.js';
 import { LINK_TYPE } from './links.js';

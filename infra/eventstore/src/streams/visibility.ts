@@ -1,7 +1,8 @@
 import type { RecordView } from '../storage/record.js';
 import type { Verdict } from '../storage/scavenge.js';
-import { type EventStore, firstVisible } from './event-store.js';
+import type { EventStore } from './event-store.js';
 import { isMetastream } from './metadata.js';
+import { firstVisible } from './stored-streams.js';
 
 /**
  * Says what a scavenge does with a record: events of a tombstoned stream go, its tombstone stays; of metadata only the
