@@ -131,9 +131,14 @@ function serverOptions(values: Values): EventStoreServerOptions {
 }
 
 async function serve(values: Values): Promise<void> {
+  let stop = (): void => {
+    // Nothing was taken yet.
+    process.exit(0);
+  };
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => stop());
   const server = await startEventStore(serverOptions(values));
+  stop = () => void server.close();
   process.stdout.write(`eventstore ready on ${values.host}:${server.port}\n`);
-  for (const signal of ['SIGTERM', 'SIGINT'] as const) process.on(signal, () => void server.close());
   await server.closed;
 }
 
