@@ -14,6 +14,7 @@ const KINDS = {
   conflict: [409, 'Others wrote at the same time'],
   'too-large': [413, 'The body is too large'],
   'unsupported-media-type': [415, 'The body has to be JSON'],
+  'idempotency-key-reused': [422, 'The key was used for something else'],
   'from-the-future': [422, 'The time lies in the future'],
   'too-many-requests': [429, 'Too many requests'],
   internal: [500, 'Something went wrong here'],

@@ -229,6 +229,12 @@ describe('bad input is refused in words, nothing is stored, nothing falls over',
   it('goes on working', async () => {
     expect((await producer.signal('MoodReported', { valence: 1 }, 'still-here')).duplicate).toBe(false);
     expect((await producer.signal('MoodReported', { valence: 1 }, 'still-here')).duplicate).toBe(true);
+    const reused = await producer.send(
+      'POST',
+      '/v1/signals',
+      mood({ idempotencyKey: 'still-here', data: { valence: 2 } }),
+    );
+    expect(reused.status).toBe(422);
     expect(await oo.json<{ healthy: boolean }>('status')).toMatchObject({ healthy: true });
   });
 });

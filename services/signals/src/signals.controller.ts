@@ -5,6 +5,7 @@ import { CommandHandling, type EventStore } from '@oo/event-sourcing';
 import { answerCommand, EVENT_STORE, LOG, type Log } from '@oo/service-host';
 import {
   IDEMPOTENCY_WINDOW,
+  isRetry,
   type RecordSignalCommand,
   type SignalEvent,
   signalsDecider,
@@ -18,7 +19,10 @@ export class SignalsController {
     @Inject(EVENT_STORE) store: EventStore,
     @Inject(LOG) private readonly log: Log,
   ) {
-    this.#signals = new CommandHandling(store, 'signals', signalsDecider, { window: IDEMPOTENCY_WINDOW });
+    this.#signals = new CommandHandling(store, 'signals', signalsDecider, {
+      window: IDEMPOTENCY_WINDOW,
+      isRetry,
+    });
   }
 
   @MessagePattern(commandPattern('RecordSignal'))

@@ -95,6 +95,23 @@ describe('RecordSignal over NATS', () => {
     expect(await service.parts.eventStore.readLast(streamOf('signals', user), 10)).toHaveLength(2);
   });
 
+  it('refuses another signal under a key that is recorded, and takes the same one again', async () => {
+    const user = someone();
+    const first = taskObserved(user, 'k1');
+    await send(user, first);
+    const other = await send(user, { ...first, taskObserved: { ref: 'demo:task:2' } });
+    expect(other.result).toMatchObject({
+      problem: {
+        type: 'urn:oo:problem:idempotency-key-reused',
+        status: 422,
+        errors: [{ field: 'idempotencyKey' }],
+      },
+    });
+    const later = await send(user, taskObserved(user, 'k1', '2026-03-02T07:59:00Z'));
+    expect(later.result).toMatchObject({ recorded: { revision: 0n, duplicate: true } });
+    expect(await service.parts.eventStore.readLast(streamOf('signals', user), 10)).toHaveLength(1);
+  });
+
   it('refuses what is wrong with a problem that names the field, and stores nothing', async () => {
     const user = someone();
     const good = taskObserved(user, 'k');

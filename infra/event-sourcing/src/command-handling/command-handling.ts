@@ -33,12 +33,17 @@ export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER;
 /** What every command carries, parsed. */
 export type CommandContext = z.infer<typeof edge.context>;
 
-export interface CommandHandlingOptions {
+export interface CommandHandlingOptions<Command = unknown> {
   /**
    * How many of a stream's last events are loaded. A command is recognised again, and the state is folded, over at
    * least these.
    */
   readonly window: number;
+  /**
+   * Told a command that is recorded already and the last event it gave then: whether it asks for the same as then.
+   * Where it does not, its sender has used an id twice. Without this every repeated id is a retry.
+   */
+  readonly isRetry?: (command: Command, recorded: StoredEvent) => boolean;
   /** How often a command is decided at the most, when others write or the store does not answer; 8. */
   readonly attempts?: number;
   /** No attempt begins later than this after the first; 5,000. */
@@ -76,7 +81,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     private readonly store: EventStreams,
     private readonly category: PersonCategory,
     private readonly decider: Decider<State, Command, Event>,
-    private readonly options: CommandHandlingOptions,
+    private readonly options: CommandHandlingOptions<NoInfer<Command>>,
   ) {
     this.#types = new Set<EventType>(decider.evolves);
     this.#attempts = options.attempts ?? 8;
@@ -146,7 +151,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   ): Promise<CommandReply | undefined> {
     const commandId = context.commandId as CommandId;
     const before = loaded.commands.find(commandId);
-    if (before !== undefined) return recorded(before);
+    if (before !== undefined) return this.#again(before, command);
     const decision = this.decider.decide(command, loaded.state);
     if ('problem' in decision) return age === 'fresh' ? failed(decision.problem) : undefined;
     if (decision.events.length === 0) {
@@ -156,6 +161,24 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       return recorded({ stream, revision, position, eventIds: [], duplicate: false });
     }
     return recorded(await this.#append(stream, loaded, context, decision.events));
+  }
+
+  /** The answer to a command that has been recorded before. */
+  async #again(before: Recorded, command: Command): Promise<CommandReply> {
+    const { isRetry } = this.options;
+    if (isRetry !== undefined) {
+      const [last] = await this.store.readForward(before.stream, before.revision, 1);
+      if (last !== undefined && !isRetry(command, last)) {
+        return failed(
+          problem(
+            'idempotency-key-reused',
+            'Another signal was recorded under this key. Send a new signal under a key of its own.',
+            [{ field: 'idempotencyKey', message: 'was used for another signal' }],
+          ),
+        );
+      }
+    }
+    return recorded(before);
   }
 
   async #append(

@@ -1,7 +1,9 @@
 import {
   type CommandOf,
+  canonicalJson,
   type DomainEvent,
   isUserId,
+  payloadJson,
   problem,
   type RecordSignal,
   signalCommandId,
@@ -35,6 +37,15 @@ export const signalsDecider: Decider<null, RecordSignalCommand, SignalEvent> = {
     return { events: [eventOf(signal)] };
   },
 };
+
+/**
+ * Whether a command whose key is recorded already brings the signal that is recorded under it. Times may differ: a
+ * producer that sends again may have read its clock again.
+ */
+export function isRetry({ signal }: RecordSignalCommand, recorded: { type: string; data: unknown }): boolean {
+  const event = eventOf(signal);
+  return event.type === recorded.type && canonicalJson(payloadJson(event)) === canonicalJson(recorded.data);
+}
 
 function eventOf(signal: NonNullable<RecordSignal['signal']>): SignalEvent {
   switch (signal.$case) {
