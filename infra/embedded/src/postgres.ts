@@ -93,9 +93,16 @@ export interface PostgresOptions {
 
 export const POSTGRES_USER = 'oo';
 
+/** A folder that root has copied or restored belongs to root, and Postgres takes only its own. */
+function ensureOwner(dataDir: string): void {
+  if (!isRoot()) return;
+  const { uid, gid } = accountIds();
+  if (statSync(dataDir).uid !== uid) execFileSync('chown', ['-R', `${uid}:${gid}`, dataDir]);
+}
+
 /** Makes the cluster where there is none; an interrupted making leaves nothing behind. */
 export async function initPostgres({ dataDir, password }: PostgresOptions): Promise<void> {
-  if (existsSync(join(dataDir, 'PG_VERSION'))) return;
+  if (existsSync(join(dataDir, 'PG_VERSION'))) return ensureOwner(dataDir);
   const { initdb } = await binaries();
   const making = `${dataDir}.new`;
   rmSync(making, { recursive: true, force: true });
