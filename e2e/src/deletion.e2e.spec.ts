@@ -1,4 +1,5 @@
-import { cpSync, mkdtempSync, rmSync } from 'node:fs';
+import { execFileSync } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, Producer, RunningOo } from '@oo/cli/testing';
@@ -48,7 +49,7 @@ it('shows the same tip, timeline and next decision after broker and read models 
     await original.quiet();
     await original.stop();
 
-    cpSync(original.dataDir, twinFolder, { recursive: true, preserveTimestamps: true });
+    execFileSync('cp', ['-a', `${original.dataDir}/.`, twinFolder]);
     const deleted = await original.json<{ deleted: string[] }>('reset', '--derived', '--yes');
     expect(deleted.deleted).toEqual(['nats', 'readmodels']);
 

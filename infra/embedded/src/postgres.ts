@@ -93,8 +93,9 @@ export interface PostgresOptions {
 
 export const POSTGRES_USER = 'oo';
 
-/** A folder that root has copied or restored belongs to root, and Postgres takes only its own. */
+/** Postgres takes only a folder of its own that is closed to others; one that was copied or restored may be neither. */
 function ensureOwner(dataDir: string): void {
+  chmodSync(dataDir, 0o700);
   if (!isRoot()) return;
   const { uid, gid } = accountIds();
   if (statSync(dataDir).uid !== uid) execFileSync('chown', ['-R', `${uid}:${gid}`, dataDir]);
