@@ -36,7 +36,7 @@ export async function picture(page: Page, name: string): Promise<void> {
 
 /** A picture as text, since the repository holds no binary files. */
 const svgAround = (png: Buffer, width: number, height: number): string =>
-  `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">` +
+  `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}"><title>The page with one tip</title>` +
   `<image width="${width}" height="${height}" href="data:image/png;base64,${png.toString('base64')}"/></svg>\n`;
 
 /** Signs in as the demo's person, the way a newcomer does. */

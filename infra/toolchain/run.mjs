@@ -94,7 +94,16 @@ const VERBS = {
   lint: () => nx(['lint'], { args: rest }),
   format: async () => {
     const biome = await run('biome', ['check', '--write', '.']);
-    const ruff = await run('python', ['-m', 'ruff', 'format', 'ml', 'contracts/python', 'examples']);
+    const ruff = await run('python', [
+      '-m',
+      'ruff',
+      'format',
+      '--config',
+      'ml/pyproject.toml',
+      'ml',
+      'contracts/python',
+      'examples',
+    ]);
     return biome || ruff;
   },
   bench: () => built('infra/bench/dist/main.js'),
