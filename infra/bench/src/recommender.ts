@@ -36,23 +36,18 @@ export async function decisionOverHttp(oo: RunningOo): Promise<Measurement[]> {
   );
 }
 
-interface Speed {
-  readonly fold: { readonly eventsPerSecond: number; readonly riverLearnOnePerSecond: number };
+interface Row {
+  readonly name: string;
+  readonly value: number;
+  readonly baseline: number;
 }
 
-/** Events folded a second, over river's own learn_one on the same model. */
+/** Events folded a second, over the recommender's own learn_one alone, as its speed command measures both. */
 export async function fold(): Promise<Measurement> {
   const { stdout } = await promisify(execFile)(process.env.OO_PYTHON ?? 'python3', [
-    '-m',
-    'ml.evaluation.speed',
-    '--json',
+    ...['-m', 'ml.evaluation.speed', '--json'],
   ]);
-  const { fold: speed } = JSON.parse(stdout) as Speed;
-  return measurement(
-    'fold',
-    speed.eventsPerSecond,
-    'events/s',
-    speed.riverLearnOnePerSecond,
-    'river’s learn_one on the same model',
-  );
+  const row = (JSON.parse(stdout) as Row[]).find(({ name }) => name === 'fold');
+  if (row === undefined) throw new Error('the speed command measured no fold');
+  return measurement('fold', row.value, 'events/s', row.baseline, 'learn_one of the belief alone');
 }
