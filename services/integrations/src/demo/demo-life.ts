@@ -33,11 +33,18 @@ export interface DemoSurroundings {
 }
 
 /**
+ * How long what has begun may take to come to its end when all is stopped. A provider that left while a signal of its
+ * own is being decided on would leave that decision without todos, and the history would be another.
+ */
+const LAST_STEP_MS = 2_000;
+
+/**
  * Plays the demo person: their provider, their history, and then their life as the time goes by. Runs until it is
  * stopped.
  */
 export async function runDemoLife(surroundings: DemoSurroundings): Promise<void> {
-  const { config, health, log, tell, stopped, clock = systemClock } = surroundings;
+  const { config, health, log, tell, stopped: stopping, clock = systemClock } = surroundings;
+  const stopped = delayed(stopping, LAST_STEP_MS);
   let phase = 'waiting for the broker';
   let progress: Progress | undefined;
   let connected = false;
@@ -64,7 +71,7 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
     const user = config.OO_DEMO_USER;
     const mark = config.OO_DEMO_CANARY;
     const stage = new Stage(
-      { nats, user, person, ledger, file, ingress, feed, clock, log, stopped, mark },
+      { nats, user, person, ledger, file, ingress, feed, clock, log, stopping, stopped, mark },
       kept,
     );
     const done = (taskId: string) => stage.tickOff(taskId, clock.now());
@@ -83,7 +90,7 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
       server.closeAllConnections();
     }
   } catch (error) {
-    if (!stopped.aborted) throw error;
+    if (!stopping.aborted) throw error;
   } finally {
     await nats.close();
   }
@@ -135,6 +142,15 @@ function startOf(weeks: number, now: number, utcOffsetMinutes: number): number {
 function stillOpen(person: Person, now: number, finished: ReadonlySet<string>): DemoState['ledger']['tasks'] {
   const tasks = openTasks(person, now).filter(({ id }) => !finished.has(taskRef(id)));
   return tasks.map((task) => ({ task, state: 'open', changedAt: task.createdAt }));
+}
+
+/** Aborts so much later than `signal`. */
+function delayed(signal: AbortSignal, milliseconds: number): AbortSignal {
+  const later = new AbortController();
+  const wait = () => setTimeout(() => later.abort(signal.reason), milliseconds).unref();
+  if (signal.aborted) wait();
+  else signal.addEventListener('abort', wait, { once: true });
+  return later.signal;
 }
 
 async function listen(server: Server, url: string): Promise<Server> {

@@ -66,11 +66,11 @@ export class HistoryPlay {
 
   async #playUntilNow(): Promise<void> {
     const { stage } = this;
-    const { person, feed, stopped } = stage.parts;
+    const { person, feed, stopping } = stage.parts;
     const happenings = lifeFrom(person, this.#at);
     let happening: Happening = happenings.next().value;
     for (;;) {
-      stopped.throwIfAborted();
+      stopping.throwIfAborted();
       const now = stage.now();
       const happensAt = epochMs(happening.at);
       const due = feed.seen.nextDue(this.#clock);

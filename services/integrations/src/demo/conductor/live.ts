@@ -14,7 +14,7 @@ const LONGEST_GAP_MS = 30 * DAY_MS;
  * @param pace how many hours of the life pass in an hour; 0 keeps the life still
  */
 export async function playLive(stage: Stage, doorbell: Doorbell, pace: number): Promise<never> {
-  const { person, feed, stopped } = stage.parts;
+  const { person, feed, stopping } = stage.parts;
   const begun = stage.now();
   const from = epochMs(stage.kept.playedUntil);
   if (pace > 0 && from < begun) await catchUp(stage, from, begun);
@@ -24,14 +24,14 @@ export async function playLive(stage: Stage, doorbell: Doorbell, pace: number): 
   const happenings = lifeFrom(person, origin);
   let happening = pace > 0 ? happenings.next().value : undefined;
   for (;;) {
-    stopped.throwIfAborted();
+    stopping.throwIfAborted();
     await feed.sync();
     const ticked = await stage.tickOffCompleted();
     if (ticked.length > 0) await stage.save(epochMs(stage.kept.playedUntil), 'live');
     const wait =
       happening === undefined ? Number.POSITIVE_INFINITY : inTime(epochMs(happening.at)) - stage.now();
     if (happening === undefined || wait > 0) {
-      await doorbell.wait(wait, stopped);
+      await doorbell.wait(wait, stopping);
       continue;
     }
     await stage.perform(pace === 1 ? happening : moved(happening, inTime));

@@ -28,6 +28,9 @@ export interface StageParts {
   /** The clock on the wall, also while the platform's stands elsewhere. */
   readonly clock: Clock;
   readonly log: Log;
+  /** Nothing new begins. */
+  readonly stopping: AbortSignal;
+  /** What has begun ends here. */
   readonly stopped: AbortSignal;
   /** Put into every text; empty is none. */
   readonly mark: string;
