@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net';
 import { execute, RunningOo } from '@oo/cli/testing';
-import { freePort, isTaken, startTimeOf } from '@oo/embedded';
+import { bundled, freePort, isTaken, startTimeOf } from '@oo/embedded';
 import { expect, it } from 'vitest';
 
 function holdPort(port: number): Promise<Server> {
@@ -61,8 +61,7 @@ it.each([
     /OO_EVENTSTORE_URL is a value that is not shown here; allowed: .*esdb:/,
   ],
 ])('stops at a setting that cannot be used: %o', async (env, message) => {
-  const { ROOT } = await import('@oo/embedded');
-  const { code, stderr } = await execute(process.execPath, [`${ROOT}/infra/cli/dist/main.js`, 'up'], {
+  const { code, stderr } = await execute(process.execPath, [bundled('oo'), 'up'], {
     ...(process.env as Record<string, string>),
     ...env,
   });

@@ -44,7 +44,9 @@ function targetsOf(folder, root) {
         cache: kind !== 'long',
         // Unit tests read the sources of other packages; the others also start their builds.
         dependsOn:
-          kind === 'unit' ? [{ projects: ['@oo/contracts'], target: 'generate' }] : ['build', '^build'],
+          kind === 'unit'
+            ? [{ projects: ['@oo/contracts'], target: 'generate' }]
+            : ['build', '^build', ...(kind === 'int' ? [] : [{ projects: ['oo'], target: 'bundle' }])],
         inputs: [
           'tests',
           '^sources',

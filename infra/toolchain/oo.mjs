@@ -5,7 +5,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { environment, root } from './toolchain.mjs';
 
-const cli = join(root, 'infra/cli/dist/main.js');
+const cli = join(root, 'bundle/oo.js');
 if (!existsSync(cli)) {
   process.stderr.write('oO is not built yet. Run `npm start` once; it installs and builds everything.\n');
   process.exit(1);

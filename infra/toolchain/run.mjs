@@ -36,7 +36,7 @@ const nx = (targets, { projects = [], args = [], env = {} } = {}) =>
     env,
   );
 
-const build = () => step('build', 'nx', ['run-many', '--targets=build', '--outputStyle=static']);
+const build = () => step('build', 'nx', ['run-many', '--targets=build,bundle', '--outputStyle=static']);
 
 /** Adds up what vitest (JSON) and pytest (JUnit) wrote, and prints the one line that says how it went. */
 function summary(kinds) {
@@ -80,7 +80,7 @@ const withBrowser = async (go) => go({ OO_CHROMIUM: await ensureBrowser() });
 const VERBS = {
   start: async () => {
     await build();
-    return run('node', ['infra/cli/dist/main.js', 'up', ...rest]);
+    return run('node', ['bundle/oo.js', 'up', ...rest]);
   },
   test: () =>
     withBrowser((env) =>
@@ -90,7 +90,7 @@ const VERBS = {
   'test:int': () => test(['int'], ['test:int']),
   'test:e2e': () => withBrowser((env) => test(['e2e'], ['test:e2e'], env)),
   'test:long': () => withBrowser((env) => test(['long'], ['test:long'], env)),
-  build: () => nx(['build'], { args: rest }),
+  build: () => nx(['build', 'bundle'], { args: rest }),
   lint: () => nx(['lint'], { args: rest }),
   format: async () => {
     const biome = await run('biome', ['check', '--write', '.']);

@@ -39,6 +39,9 @@ const STOP_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 const STEADY_MS = 30_000;
+/** Between two looks at a process that starts: each look costs it and its neighbours time. */
+const FIRST_PAUSE_MS = 25;
+const LONGEST_PAUSE_MS = 150;
 
 /** Starts processes, restarts the ones that die, and stops them all, the last started first. */
 export class Supervisor {
@@ -82,13 +85,13 @@ export class Supervisor {
     this.running.push(running);
     this.watch(running, log);
     const deadline = Date.now() + timeoutMs;
-    while (!(await spec.ready())) {
+    for (let pause = FIRST_PAUSE_MS; !(await spec.ready()); pause = Math.min(pause * 1.2, LONGEST_PAUSE_MS)) {
       if (this.stopping) return;
       if (Date.now() > deadline)
         throw new Error(`${spec.name} did not become ready; see ${this.logPath(spec.name)}`);
       if (running.restarts >= 5)
         throw new Error(`${spec.name} ends again and again; see ${this.logPath(spec.name)}`);
-      await new Promise((resolve) => setTimeout(resolve, 25));
+      await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
 

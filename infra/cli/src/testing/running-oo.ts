@@ -4,9 +4,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
 import { QUERIES } from '@oo/contracts';
-import { freePort, ROOT, type RunFile, readRunFile } from '@oo/embedded';
+import { bundled, freePort, ROOT, type RunFile, readRunFile } from '@oo/embedded';
 
-const CLI = join(ROOT, 'infra/cli/dist/main.js');
+const CLI = bundled('oo');
 const START_TIMEOUT_MS = 240_000;
 
 /** Workers that have to be at the store's head for the system to be quiet. */

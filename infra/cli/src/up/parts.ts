@@ -1,5 +1,5 @@
-import { join } from 'node:path';
 import {
+  bundled,
   eventStoreCommand,
   eventStoreUrl,
   freePort,
@@ -13,7 +13,6 @@ import {
   postgresAnswers,
   postgresCommand,
   postgresUrl,
-  ROOT,
   type Secrets,
 } from '@oo/embedded';
 import { inDataDir, type Settings } from './settings.js';
@@ -153,22 +152,22 @@ export function services(settings: Settings, secrets: Secrets, places: Places): 
       ready: () => answers(healthUrl),
     };
   };
-  const node = (name: string, main: string, env: Environment) =>
-    spec(name, process.execPath, ['--enable-source-maps', join(ROOT, main)], env);
+  const node = (name: string, env: Environment) =>
+    spec(name, process.execPath, ['--enable-source-maps', bundled(name)], env);
   return [
-    node('identity', 'infra/identity/dist/main.js', {
+    node('identity', {
       ...oidc,
       OO_DATA_DIR: inDataDir(settings, 'identity'),
     }),
-    node('relay', 'services/relay/dist/main.js', { ...broker, ...store }),
-    node('handlers', 'services/handlers/dist/main.js', {
+    node('relay', { ...broker, ...store }),
+    node('handlers', {
       ...broker,
       ...store,
       ...readModels,
       OO_DEMO_PROVIDER_URL: places.demoProviderUrl,
     }),
-    node('projections', 'projections/dist/main.js', { ...broker, ...store, ...readModels }),
-    node('gateway', 'services/gateway/dist/main.js', {
+    node('projections', { ...broker, ...store, ...readModels }),
+    node('gateway', {
       ...broker,
       ...store,
       ...readModels,
@@ -196,7 +195,7 @@ export function demoLife(
   return {
     name: 'demo',
     command: process.execPath,
-    args: ['--enable-source-maps', join(ROOT, 'services/integrations/dist/demo/main.js')],
+    args: ['--enable-source-maps', bundled('demo')],
     env: {
       OO_LOG_LEVEL: settings.OO_LOG_LEVEL,
       OO_TENANT: settings.OO_TENANT,
