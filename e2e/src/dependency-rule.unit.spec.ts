@@ -9,7 +9,10 @@ import { describe, expect, it } from 'vitest';
 function lint(path: string, content: string): string {
   const folder = mkdtempSync(join(tmpdir(), 'oo-lint-'));
   try {
-    copyFileSync(join(ROOT, 'biome.json'), join(folder, 'biome.json'));
+    for (const file of ['biome.json', 'infra/toolchain/no-random.grit']) {
+      mkdirSync(dirname(join(folder, file)), { recursive: true });
+      copyFileSync(join(ROOT, file), join(folder, file));
+    }
     mkdirSync(dirname(join(folder, path)), { recursive: true });
     writeFileSync(join(folder, path), content);
     const { stdout, stderr } = spawnSync(
@@ -45,4 +48,27 @@ describe.each(DOMAIN_FILES)('%s', (path) => {
       'noRestrictedImports',
     );
   });
+
+  it.each([
+    'Date.now()',
+    'new Date()',
+    'Math.random()',
+    'crypto.randomUUID()',
+    'performance.now()',
+    'fetch("x")',
+  ])('may not use %s', (expression) => {
+    expect(lint(path, `export const it = () => ${expression};\n`)).toMatch(
+      /are pure: time, ids and random draws are arguments/,
+    );
+  });
+
+  it('may calculate', () => {
+    expect(lint(path, 'export const least = (one: number) => Math.min(one, 2);\n')).not.toContain('are pure');
+  });
+});
+
+it('does not bind what is no domain file', () => {
+  expect(
+    lint('services/tips/src/probe.ts', 'export const now = () => Date.now() + Math.random();\n'),
+  ).not.toContain('are pure');
 });
