@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { changedSubject, newUserId, tenantId, type UserId } from '@oo/contracts';
-import { connectNats, EventStore, readModels } from '@oo/event-sourcing';
+import { changedSubject, epochMs, instant, newUserId, tenantId, type UserId } from '@oo/contracts';
+import { connectNats, EventStore, readModels, SteeredClock } from '@oo/event-sourcing';
 import { createLog } from '@oo/service-host';
 import { type Backbone, startBackbone } from '@oo/service-host/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -13,6 +13,7 @@ let world: TestWorld;
 let tips: CurrentTips;
 let user: UserId;
 let closing: AbortController;
+const clock = new SteeredClock();
 let parts: { close: () => Promise<unknown> };
 
 beforeAll(async () => {
@@ -26,7 +27,7 @@ beforeAll(async () => {
   world = new TestWorld(nats, store, sql);
   await world.start(backbone.environment);
   const log = createLog('test', 'silent');
-  tips = new CurrentTips(other, sql, new TipTexts(other, log), log);
+  tips = new CurrentTips(other, sql, new TipTexts(other, log), clock, log);
   parts = { close: () => Promise.all([nats.close(), other.close(), store.close(), sql.end()]) };
 });
 afterAll(async () => {
@@ -39,7 +40,10 @@ beforeEach(() => {
   closing = new AbortController();
   world.texts = new Map([['demo:task:1', { title: 'One' }]]);
 });
-afterEach(() => closing.abort());
+afterEach(() => {
+  closing.abort();
+  clock.steer(null);
+});
 
 const follow = (seen?: string) => tips.follow(user, closing.signal, { seen });
 async function next(stream: AsyncGenerator<Followed>): Promise<Followed> {
@@ -62,6 +66,18 @@ describe('following the current tip', () => {
     await nats.drain();
     await world.record(user, [{ type: 'TipDismissed', data: { tipId } }]);
     expect((await changed).current).toEqual({ tip: null, revision: '1' });
+  });
+
+  it('lets a tip go when its decision holds no longer, though nothing is recorded yet', async () => {
+    const stream = follow();
+    await next(stream);
+    const holdsUntil = instant(Date.now() + 3_600_000);
+    clock.steer(instant(epochMs(holdsUntil) - 1));
+    const tipId = await world.propose(user, 'demo:task:1', { holdsUntil });
+    expect((await next(stream)).current).toMatchObject({ revision: '0', tip: { tipId } });
+    clock.steer(holdsUntil);
+    expect((await next(stream)).current).toEqual({ tip: null, revision: '0' });
+    expect(await tips.of(user)).toEqual({ tip: null, revision: '0' });
   });
 
   it('does not give again what the page had before a reconnect', async () => {

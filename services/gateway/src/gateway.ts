@@ -57,7 +57,7 @@ export async function startGateway(
 
   const callers = new Callers(vault, sessions);
   const commands = new CommandSender(nats, clock);
-  const tips = new CurrentTips(nats, sql, new TipTexts(nats, log), log);
+  const tips = new CurrentTips(nats, sql, new TipTexts(nats, log), clock, log);
   const explanations = new Explanations(sql, eventStore, log);
 
   const options: FastifyServerOptions = {

@@ -95,6 +95,16 @@ export function withCurrent(state: PageState, current: CurrentTip): PageState {
   return { ...state, current, ...(isOther ? { why: undefined } : {}) };
 }
 
+/**
+ * What is left of it at a time by the device's clock (milliseconds since 1970): a tip that holds no longer is gone. For
+ * a page without a network; to one with it the gateway says so, by its own clock.
+ */
+export function stillHolding(current: CurrentTip, now: number): CurrentTip {
+  return current.tip !== null && Date.parse(current.tip.holdsUntil) <= now
+    ? { ...current, tip: null }
+    : current;
+}
+
 /** The tip is gone at once, whatever the network says. */
 export function withAnswer(state: PageState, tipId: string): PageState {
   return { ...state, answered: new Set([...state.answered, tipId]), why: undefined };

@@ -1,6 +1,14 @@
 import type { CurrentTip, TipView } from '@oo/gateway';
 import { describe, expect, it } from 'vitest';
-import { INITIAL, noteOf, type PageState, viewOf, withAnswer, withCurrent } from './page-state.js';
+import {
+  INITIAL,
+  noteOf,
+  type PageState,
+  stillHolding,
+  viewOf,
+  withAnswer,
+  withCurrent,
+} from './page-state.js';
 
 const tip = (tipId: string): TipView => ({
   tipId,
@@ -45,6 +53,15 @@ describe('the page shows one thing', () => {
     expect(viewOf(answered).kind).toBe('quiet');
     expect(viewOf(withCurrent(answered, at(3, 'a'))).kind).toBe('quiet');
     expect(viewOf(withCurrent(answered, at(5, 'b')))).toEqual({ kind: 'tip', tip: tip('b') });
+  });
+});
+
+describe('a device without a network', () => {
+  it('shows a tip for as long as its decision holds', () => {
+    const end = Date.parse('2026-01-05T10:00:00Z');
+    expect(stillHolding(at(3, 'a'), end - 1)).toEqual(at(3, 'a'));
+    expect(stillHolding(at(3, 'a'), end)).toEqual(at(3));
+    expect(stillHolding(at(3), end)).toEqual(at(3));
   });
 });
 

@@ -3,7 +3,15 @@ import { type Failure, failureOf } from '../gateway/problem.js';
 import type { Memory, Remembered } from '../memory/memory.js';
 import { type AnswerName, flush, type Letter, pauseMs } from '../outbox/outbox.js';
 import { deviceKind, utcOffsetMinutes } from '../presence/device.js';
-import { INITIAL, type PageState, type Trouble, viewOf, withAnswer, withCurrent } from './page-state.js';
+import {
+  INITIAL,
+  type PageState,
+  stillHolding,
+  type Trouble,
+  viewOf,
+  withAnswer,
+  withCurrent,
+} from './page-state.js';
 
 /** A stream that is interrupted for less than this has not been missed by anybody. */
 const INTERRUPTION_MS = 2_000;
@@ -52,7 +60,8 @@ export class Page {
       this.parts.memory.letters(),
     ]);
     if (remembered !== undefined) {
-      const { userId, name, current, answeredAt } = remembered;
+      const { userId, name, answeredAt } = remembered;
+      const current = stillHolding(remembered.current, Date.now());
       this.#answeredAt = answeredAt;
       this.#set({ person: { kind: 'member', userId, name }, current, waiting: letters.length });
     }
@@ -190,6 +199,8 @@ export class Page {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#connect(), pauseMs(this.#attempt));
     this.#attempt += 1;
+    const { reachable, current } = this.#state;
+    if (!reachable && current !== undefined) this.#set({ current: stillHolding(current, Date.now()) });
   }
 
   /** While somebody can see the page, it follows their tip. A hidden one would hold a connection for nobody. */

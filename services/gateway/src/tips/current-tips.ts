@@ -1,5 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
-import { changedSubject, ProblemError, problem, streamOf, type UserId } from '@oo/contracts';
+import { changedSubject, epochMs, ProblemError, problem, streamOf, type UserId } from '@oo/contracts';
+import type { Clock } from '@oo/event-sourcing';
 import { currentTip, type ReadModels, waitFor } from '@oo/projections';
 import type { Log } from '@oo/service-host';
 import type { CurrentTip } from './current-tip.js';
@@ -10,6 +11,8 @@ import { Wakeups } from './wakeups.js';
 const LOOK_AGAIN_MS = 30_000;
 /** The same while the row or the words could not be had. */
 const LOOK_SOON_MS = 5_000;
+/** Without a hint it looks no sooner than this: a clock that is steered may stand just before a tip's end. */
+const SOONEST_MS = 250;
 const WAIT_MS = 2_000;
 /** Open pages of one person that are told of changes. */
 const MAX_FOLLOWERS = 16;
@@ -29,12 +32,15 @@ export class CurrentTips {
     private readonly nats: NatsConnection,
     private readonly sql: ReadModels,
     private readonly texts: TipTexts,
+    private readonly clock: Clock,
     private readonly log: Log,
   ) {
     this.#wakeOnReconnect();
   }
 
   /**
+   * A tip is shown for as long as its decision holds. That it expires is recorded some minutes later, since an answer
+   * that was given in time may still be on its way.
    * @param after a revision that the answer has to show; waits for it up to `timeoutMs`
    * @throws ProblemError `unavailable` when it is not there by then
    */
@@ -48,7 +54,7 @@ export class CurrentTips {
       }
     }
     const { tip, revision } = await currentTip(this.sql, user);
-    if (tip === null) return { tip: null, revision: String(revision) };
+    if (tip === null || this.#msLeft(tip) <= 0) return { tip: null, revision: String(revision) };
     const words = await this.texts.of(user, tip.kind, tip.ref);
     return { tip: { ...tip, ...words }, revision: String(revision) };
   }
@@ -89,7 +95,8 @@ export class CurrentTips {
           last = id;
         }
         const isWhole = current !== undefined && current.tip?.text !== 'unreachable';
-        await wakeups.next(isWhole ? LOOK_AGAIN_MS : LOOK_SOON_MS);
+        const left = current?.tip ? this.#msLeft(current.tip) : LOOK_AGAIN_MS;
+        await wakeups.next(Math.max(SOONEST_MS, Math.min(isWhole ? LOOK_AGAIN_MS : LOOK_SOON_MS, left)));
       }
     } finally {
       hints.unsubscribe();
@@ -97,6 +104,10 @@ export class CurrentTips {
       followers.delete(wakeups);
       if (followers.size === 0) this.#followers.delete(user);
     }
+  }
+
+  #msLeft({ holdsUntil }: { readonly holdsUntil: string }): number {
+    return epochMs(holdsUntil) - epochMs(this.clock.now());
   }
 
   /** Hints that were sent while the broker was away did not arrive. */
