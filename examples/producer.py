@@ -6,8 +6,8 @@ import sys
 import time
 from urllib import error, request
 
-URL = os.environ["OO_URL"]
-HEADERS = {"authorization": f"Bearer {os.environ['OO_TOKEN']}"}
+URL = os.environ.get("OO_URL", "http://localhost:4646")
+HEADERS = {"authorization": f"Bearer {os.environ.get('OO_TOKEN')}"}
 
 
 def call(path, body=None):

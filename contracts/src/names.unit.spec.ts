@@ -245,10 +245,27 @@ describe('a problem', () => {
       title: 'There is no such tip',
       status: 404,
       detail: 'Load the page again.',
-      errors: [],
+      errors: [{ field: 'tipId', message: 'is no tip of this person’s, or an old one' }],
     });
     expect(new ProblemError(document).problem).toBe(document);
   });
+  it('says in words what zod says in its own', () => {
+    const messages = (input: unknown) =>
+      edge.events.MoodReported.safeParse(input).error?.issues.map(({ message }) => message);
+    expect(edge.events.HabitChecked.safeParse({}).error?.issues[0]?.message).toBe('is missing');
+    expect(messages({ valence: 'good' })).toEqual(['must be a number']);
+    expect(messages({ valence: 3 })).toEqual(['must be at most 2']);
+  });
+
+  it('has no more errors than somebody reads', () => {
+    const unknown = Object.fromEntries(Array.from({ length: 3_000 }, (_, index) => [`field${index}`, 1]));
+    const { error } = edge.events.MoodReported.safeParse({ valence: 1, ...unknown });
+    const { errors, detail } = invalidInput(error as NonNullable<typeof error>);
+    expect(errors).toHaveLength(21);
+    expect(errors.at(-1)).toEqual({ field: '(body)', message: 'has 2980 more faults' });
+    expect(detail.length).toBeLessThan(2_000);
+  });
+
   it('of an input names every field, also those that are not known', () => {
     const { error } = edge.events.BusyTimeObserved.safeParse({
       ref: 'x',

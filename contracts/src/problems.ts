@@ -2,7 +2,7 @@ import type { z } from 'zod';
 import type { FieldError, Problem } from './messages.js';
 
 /** Kinds of problems that oO answers with, their HTTP status and title. */
-const KINDS = {
+export const PROBLEM_KINDS = {
   'invalid-input': [400, 'The input is not valid'],
   'malformed-json': [400, 'The body is not JSON'],
   'not-signed-in': [401, 'Nobody is signed in'],
@@ -20,11 +20,29 @@ const KINDS = {
   internal: [500, 'Something went wrong here'],
   unavailable: [503, 'A part of the system does not answer'],
 } as const satisfies Record<string, readonly [number, string]>;
-export type ProblemKind = keyof typeof KINDS;
+export type ProblemKind = keyof typeof PROBLEM_KINDS;
 
-/** An RFC 9457 problem document. `detail` says what is wrong and what to do next. */
-export function problem(kind: ProblemKind, detail: string, errors: FieldError[] = []): Problem {
-  const [status, title] = KINDS[kind];
+/** The field in question where a kind leaves no doubt. */
+const FIELDS: Partial<Record<ProblemKind, FieldError>> = {
+  'malformed-json': { field: '(body)', message: 'is not well-formed JSON' },
+  'unknown-user': { field: 'userId', message: 'is nobody’s' },
+  'unknown-tip': { field: 'tipId', message: 'is no tip of this person’s, or an old one' },
+  'too-large': { field: '(body)', message: 'is too large' },
+  'unsupported-media-type': { field: 'content-type', message: 'has to be application/json' },
+};
+/** More of them help nobody, and the document would be as large as what was sent. */
+const MOST_ERRORS = 20;
+
+/**
+ * An RFC 9457 problem document. `detail` says what is wrong and what to do next; `errors` name the fields, by default
+ * the one that the kind is about.
+ */
+export function problem(
+  kind: ProblemKind,
+  detail: string,
+  errors: FieldError[] = [FIELDS[kind] ?? []].flat(),
+): Problem {
+  const [status, title] = PROBLEM_KINDS[kind];
   return { type: `urn:oo:problem:${kind}`, title, status, detail, errors };
 }
 
@@ -40,6 +58,8 @@ export function invalidInput(error: z.ZodError, prefix = ''): Problem {
     }
     return [{ field: path === '' ? '(body)' : path, message: issue.message }];
   });
+  const left = errors.splice(MOST_ERRORS).length;
+  if (left > 0) errors.push({ field: '(body)', message: `has ${left} more faults` });
   const fields = errors.map(({ field, message }) => `${field}: ${message}`).join('; ');
   return problem('invalid-input', `Correct and send again. ${fields}`, errors);
 }

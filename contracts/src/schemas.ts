@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import './words.js';
 import { CONTENT_REF, isTenantId, isUserId, UUID } from './ids.js';
 import { parseInstant } from './instants.js';
 import {

@@ -83,6 +83,11 @@ export function changedSubject(readModel: string, user: UserId): string {
 export const CLOCK_SUBJECT = 'oo.clock';
 /** Whoever steers answers here what they said last, `{now}`, for a process that has just started. */
 export const CLOCK_QUERY = 'oo.qry.clock';
+/**
+ * In the folder of whoever steers: where the clock stands, as RFC 3339; absent while it runs by itself. After the
+ * whole system was stopped in a steered past, whoever starts it answers {@link CLOCK_QUERY} from here.
+ */
+export const CLOCK_FILE = 'clock';
 
 function personTokens(user: UserId): string {
   return `${partitionOf(user)}.${tenantOf(user)}.${user}`;

@@ -62,6 +62,7 @@ describe('shared vectors', () => {
       recommend: contracts.QUERIES.recommend,
       progress: contracts.QUERIES.progress('recommender'),
       clock: contracts.CLOCK_SUBJECT,
+      clockQuery: contracts.CLOCK_QUERY,
     }).toEqual(fixed);
   });
 
@@ -111,8 +112,9 @@ describe('shared vectors', () => {
   });
 
   it('problem documents', () => {
-    const [plain, withField] = vectors('problems');
-    expect(contracts.problem('unknown-tip', 'Ask again.')).toEqual(plain);
+    const { plain, withField } = vectors('problems');
+    const kinds = Object.keys(contracts.PROBLEM_KINDS) as contracts.ProblemKind[];
+    expect(kinds.map((kind) => contracts.problem(kind, 'Ask again.'))).toEqual(plain);
     const errors = [{ field: 'data.dueAt', message: 'is no time' }];
     expect(contracts.problem('invalid-input', 'Mend it.', errors)).toEqual(withField);
   });

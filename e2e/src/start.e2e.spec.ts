@@ -53,6 +53,31 @@ it('names a taken port and chooses another, stops every child on Ctrl-C, starts 
   }
 }, 300_000);
 
+it('plays a history to its end that was stopped in the middle, as it would have been', async () => {
+  const oo = await RunningOo.start({ OO_DEMO_WEEKS: '1', OO_DEMO_PACE: '0' }, undefined, /life: [3-5]\d%/);
+  try {
+    await oo.stop('SIGINT');
+    await oo.start(/life: [6-8]\d%/);
+    await oo.stop('SIGKILL');
+    await oo.start();
+    const { items } = await oo.json<{ items: { type: string; occurredAt: string; recordedAt: string }[] }>(
+      'timeline',
+      'demo',
+      '--limit',
+      '500',
+    );
+    const decided = items.filter(({ type }) => type === 'TipProposed' || type === 'TipWithheld');
+    const perDay = Map.groupBy(decided, ({ occurredAt }) => occurredAt.slice(0, 10));
+    // A day that was told late has signals and no decision.
+    const quietDays = new Set(items.map(({ occurredAt }) => occurredAt.slice(0, 10)));
+    for (const day of perDay.keys()) quietDays.delete(day);
+    expect([...quietDays].slice(1, -1)).toEqual([]);
+    expect(await oo.json('replay', 'demo')).toMatchObject({ identical: true });
+  } finally {
+    await oo.dispose();
+  }
+}, 300_000);
+
 it.each([
   [{ OO_PORT: 'http' }, /OO_PORT is "http"; allowed/],
   [{ OO_DEMO: 'maybe' }, /OO_DEMO is "maybe"; allowed/],

@@ -113,7 +113,8 @@ const VERBS = {
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),
-  'contracts:baseline': () =>
+  'contracts:baseline': async () =>
+    (await run('buf', ['breaking', 'contracts', '--against', 'contracts/proto.baseline.json'])) ||
     run('buf', ['build', 'contracts', '--exclude-source-info', '-o', 'contracts/proto.baseline.json']),
   adr: () => run('node', ['infra/toolchain/adr-index.mjs', ...rest]),
   pin: async () => {

@@ -1,7 +1,6 @@
 """Where time comes from."""
 
 import asyncio
-import contextlib
 import json
 import time
 from collections.abc import Callable
@@ -9,22 +8,17 @@ from typing import Any, Final, Protocol
 
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import Error as NatsError
 
 from oo_contracts.instants import epoch_ms
-from oo_contracts.subjects import CLOCK_SUBJECT
+from oo_contracts.subjects import CLOCK_QUERY, CLOCK_SUBJECT
 
-NOW_MS: Final = 5 * 60_000
-HEAR_S: Final = 3.0
-"""Who steers repeats the time to a process that does not settle, every 2 s and a bit."""
+ANSWER_S: Final = 2.0
+"""How long whoever steers is waited for before they are asked again."""
+QUESTIONS: Final = 15
 
 
 class Clock(Protocol):
-    async def ready(self, newest: int) -> None:
-        """Returns when the time that the clock shows can be acted upon. `newest` is the time of the last
-        event.
-        """
-        ...
-
     def now(self) -> int:
         """Milliseconds since 1970."""
         ...
@@ -35,9 +29,6 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    async def ready(self, newest: int) -> None:
-        """Nothing has to be heard first."""
-
     def now(self) -> int:
         return time.time_ns() // 1_000_000
 
@@ -53,14 +44,7 @@ class SteeredClock:
         self._system = SystemClock()
         self._stands_at: int | None = None
         self._changed = asyncio.Event()
-        self._heard = asyncio.Event()
-
-    async def ready(self, newest: int) -> None:
-        # Events from another time than now may mean that a demo plays the past, and says so in a moment:
-        # moments between then and now are not over.
-        if not self._heard.is_set() and abs(self._system.now() - newest) > NOW_MS:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._heard.wait(), HEAR_S)
+        self._heard = False
 
     def now(self) -> int:
         return self._system.now() if self._stands_at is None else self._stands_at
@@ -80,12 +64,15 @@ class SteeredClock:
     def steer(self, at: int | None) -> None:
         """Puts the clock to a moment, where it stands; None releases it."""
         self._stands_at = at
-        self._heard.set()
+        self._heard = True
         self._changed.set()
         self._changed = asyncio.Event()
 
     async def follow(self, nats: Client, ignored: Callable[[str], None]) -> None:
-        """Follows CLOCK_SUBJECT; `ignored` is told of a message that is no time."""
+        """Follows CLOCK_SUBJECT, and asks whoever steers for the time now: a process that starts again in the
+        middle of a steered past must not act by the system's time. Nobody steers where nobody answers.
+        `ignored` is told of a message that is no time.
+        """
 
         async def heard(message: Msg) -> None:
             try:
@@ -95,3 +82,17 @@ class SteeredClock:
                 ignored(str(error))
 
         await nats.subscribe(CLOCK_SUBJECT, cb=heard)
+        for _ in range(QUESTIONS):
+            try:
+                answer = await nats.request(CLOCK_QUERY, b"", timeout=ANSWER_S)
+            except TimeoutError:
+                # It tells of a busy machine. Only when the broker knows of nobody, nobody steers.
+                if self._heard:
+                    return
+                continue
+            except NatsError:
+                return
+            # What was said since is newer than the answer.
+            if not self._heard:
+                await heard(answer)
+            return

@@ -34,8 +34,6 @@ class People:
         self._log = log
         self._folded = folded
         self._people: dict[UserId, Person] = {}
-        self.newest = 0
-        """When the newest event was recorded, milliseconds since 1970."""
         self.parked: dict[UserId, str] = {}
         """People with an event that this build cannot read, and why: they wait, everyone else goes on."""
 
@@ -84,7 +82,6 @@ class People:
         try:
             event = read_envelope(envelope)
             person.fold(event)
-            self.newest = max(self.newest, event.metadata.recorded_at)
         except (ValueError, LookupError) as error:
             self.parked[person.user] = str(error)
             self._log.error(

@@ -55,7 +55,7 @@ class Service:
         )
         self._people = People(prior, settings.partitions, log, self._desk.folded)
         self._feed = Feed(client, _durable(settings.partitions), log)
-        self._worker = Worker(self._people, History(client), self._feed, self._desk, self._clock, log)
+        self._worker = Worker(self._people, History(client), self._feed, self._desk, log)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
 
     async def run(self, listener: socket.socket | None) -> None:

@@ -14,6 +14,7 @@ import httpx
 import nats
 import pytest
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 
 from ml.recommender.fold import COMMON_PRIOR, fold, prior_of
 from ml.recommender.replay import replay
@@ -44,7 +45,6 @@ class Running:
         self._task = asyncio.create_task(serve(configured, LOG))
         async with httpx.AsyncClient() as http:
             for _ in range(400):
-                await self.tell_time()
                 with contextlib.suppress(httpx.TransportError):
                     if (await http.get(f"http://127.0.0.1:{self.port}/health/ready")).status_code == 200:
                         return
@@ -63,12 +63,17 @@ class Running:
         self.now = at
         for life in self.world.lives.values():
             life.now = at
-        await self.tell_time()
-
-    async def tell_time(self) -> None:
-        body = json.dumps({"now": instant(self.now)}).encode()
-        await self.world.client.publish(subjects.CLOCK_SUBJECT, body)
+        await self.world.client.publish(subjects.CLOCK_SUBJECT, self._time())
         await self.world.client.flush()
+
+    async def answer_the_time(self) -> None:
+        async def answer(message: Msg) -> None:
+            await message.respond(self._time())
+
+        await self.world.client.subscribe(subjects.CLOCK_QUERY, cb=answer)
+
+    def _time(self) -> bytes:
+        return json.dumps({"now": instant(self.now)}).encode()
 
     async def post(self, body: Any, **options: Any) -> httpx.Response:
         async with httpx.AsyncClient(timeout=20) as http:
@@ -85,6 +90,7 @@ async def oo() -> AsyncIterator[Running]:
         client = await nats.connect(url)
         running = Running(url, client)
         await running.world.open()
+        await running.answer_the_time()
         try:
             yield running
         finally:
@@ -339,7 +345,6 @@ async def test_the_process_killed_in_mid_flow_decides_once_after_its_restart(oo:
     oo.world.accepts = False
     first = await process(oo)
     while not oo.world.proposals:
-        await oo.tell_time()
         await asyncio.sleep(0.02)
     first.kill()
     await first.wait()
@@ -347,7 +352,6 @@ async def test_the_process_killed_in_mid_flow_decides_once_after_its_restart(oo:
     second = await process(oo)
     try:
         while not life.ended:
-            await oo.tell_time()
             await asyncio.sleep(0.02)
         await oo.world.quiet()
         assert len(life.ended) == 1
@@ -403,3 +407,17 @@ async def test_while_there_is_no_broker_it_lives_and_is_not_ready() -> None:
     assert (live.status_code, ready.status_code, asked.status_code) == (200, 503, 503)
     assert ready.json()["checks"]["nats"] == {"ok": False}
     assert asked.json()["type"] == "urn:oo:problem:unavailable"
+
+
+async def test_a_process_that_starts_in_a_steered_past_asks_for_the_time(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.world.record(life, page_opened())
+    await oo.world.quiet()
+    await oo.kill()
+    decided = list(life.ended)
+    # By the system's time every moment of that past would be over.
+    await oo.start()
+    await oo.world.quiet()
+    assert life.ended == decided
+    await oo.kill()

@@ -5,7 +5,6 @@ from logging import Logger
 from typing import Final
 
 from ml.serving.broker import History, Unanswered
-from ml.serving.clock import Clock
 from ml.serving.desk import Desk
 from ml.serving.feed import Delivered, Feed
 from ml.serving.people import Gap, People
@@ -26,11 +25,8 @@ class Worker:
     store makes it right.
     """
 
-    def __init__(
-        self, people: People, history: History, feed: Feed, desk: Desk, clock: Clock, log: Logger
-    ) -> None:
+    def __init__(self, people: People, history: History, feed: Feed, desk: Desk, log: Logger) -> None:
         self._people = people
-        self._clock = clock
         self._history = history
         self._feed = feed
         self._desk = desk
@@ -75,15 +71,8 @@ class Worker:
         await self._catch_up()
         self.is_ready = True
         self._log.info("caught up", extra={"position": str(self.position), "people": len(self._people)})
-        opening = asyncio.create_task(self._open_desk())
-        try:
-            await self._follow_live()
-        finally:
-            opening.cancel()
-
-    async def _open_desk(self) -> None:
-        await self._clock.ready(self._people.newest)
         self._desk.open(self._people)
+        await self._follow_live()
 
     async def _follow_live(self) -> None:
         last: Delivered | None = None

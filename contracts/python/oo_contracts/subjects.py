@@ -19,6 +19,7 @@ HISTORY_HEAD: Final = "oo.qry.history.head"
 CANDIDATES: Final = "oo.qry.integrations.candidates"
 RECOMMEND: Final = "oo.qry.recommender.recommend"
 CLOCK_SUBJECT: Final = "oo.clock"
+CLOCK_QUERY: Final = "oo.qry.clock"
 
 
 def event_subject(stream: str, event_type: str) -> str | None:

@@ -70,6 +70,7 @@ def test_subjects() -> None:
         "recommend": subjects.RECOMMEND,
         "progress": subjects.progress_subject("recommender"),
         "clock": subjects.CLOCK_SUBJECT,
+        "clockQuery": subjects.CLOCK_QUERY,
     }
 
 
@@ -126,9 +127,9 @@ def test_metadata_has_the_fields_of_the_schema() -> None:
 
 
 def test_problems() -> None:
-    plain, with_field = vectors("problems")
-    assert problems.problem("unknown-tip", "Ask again.") == plain
-    assert problems.problem("invalid-input", "Mend it.", [("data.dueAt", "is no time")]) == with_field
+    cases = vectors("problems")
+    assert [problems.problem(kind, "Ask again.") for kind in problems.KINDS] == cases["plain"]
+    assert problems.problem("invalid-input", "Mend it.", [("data.dueAt", "is no time")]) == cases["withField"]
 
 
 @pytest.mark.parametrize(

@@ -117,6 +117,20 @@ const CASES: readonly (readonly [string, Call, number, string, string])[] = [
     'content-type',
   ],
   [
+    'JSON in another character set',
+    { body: mood, headers: { 'content-type': 'application/json; charset=utf-16' } },
+    415,
+    'unsupported-media-type',
+    'content-type',
+  ],
+  [
+    'a compressed body',
+    { body: mood, headers: { 'content-encoding': 'gzip' } },
+    415,
+    'unsupported-media-type',
+    'content-encoding',
+  ],
+  [
     'a form instead of JSON',
     { raw: 'a=1', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
     415,
@@ -212,11 +226,32 @@ describe('bad input', () => {
     ['a malformed address', 'GET', '/v1/%zz', 400],
     ['a long address', 'GET', `/v1/tips/${'x'.repeat(200)}/why`, 404],
     ['a procedure that is not there', 'GET', '/trpc/nothing', 404],
+    ['a path that goes out of the page’s folder', 'GET', '/..%2f..%2fetc/passwd', 404],
   ])('%s has a problem document', async (_name, method, path, status) => {
     const { response, problem } = await call({ method, path });
     expect(response.status).toBe(status);
     const document = path.startsWith('/trpc') ? inTrpc(problem) : problem;
     expect(document).toMatchObject({ status, type: expect.stringMatching(/^urn:oo:problem:/) });
+  });
+
+  it.each([
+    ['too large', { raw: JSON.stringify({ key: 'k'.repeat(70_000) }) }, 413, 'too-large', '(body)'],
+    [
+      'no JSON by its type',
+      { raw: 'hello', headers: { 'content-type': 'text/plain' } },
+      415,
+      'unsupported-media-type',
+      'content-type',
+    ],
+    ['no JSON', { raw: '{"utcOffsetMinutes":' }, 400, 'malformed-json', '(body)'],
+  ] as const)('what the page’s router cannot read: %s', async (_name, input, status, kind, field) => {
+    const { response, problem } = await call({ ...input, path: '/trpc/arrive' });
+    const document = 'error' in problem ? inTrpc(problem) : problem;
+    expect(response.status).toBe(status);
+    expect(document).toMatchObject({
+      type: `urn:oo:problem:${kind}`,
+      errors: [expect.objectContaining({ field })],
+    });
   });
 
   it('answers headers that are too long', async () => {

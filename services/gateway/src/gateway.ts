@@ -13,6 +13,7 @@ import { CommandSender } from './commands/command-sender.js';
 import { gatewayConfig } from './config.js';
 import { GatewayModule } from './gateway.module.js';
 import { authRoute } from './http/auth-route.js';
+import { refuseEncodings } from './http/encodings.js';
 import { pageFiles, pagePath } from './http/page-files.js';
 import { MAX_BODY_BYTES, problemOf } from './http/problem-of.js';
 import { ProblemFilter, refuseConnection, sendProblem } from './http/problem-response.js';
@@ -74,6 +75,7 @@ export async function startGateway(
   const fastify: FastifyInstance = adapter.getInstance();
   // What is not JSON is refused, not read as something else.
   fastify.removeContentTypeParser('text/plain');
+  fastify.addHook('onRequest', refuseEncodings);
   // What is about a person is nobody's to keep; what may be kept says so itself.
   fastify.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');

@@ -29,14 +29,19 @@ export class RunningOo {
     private readonly env: Readonly<Record<string, string>>,
   ) {}
 
-  /** @param env settings over the defaults; `from` is a data folder to go on with. */
-  static async start(env: Readonly<Record<string, string>> = {}, from?: string): Promise<RunningOo> {
+  /** @param env settings over the defaults; `from` is a data folder to go on with, `until` as in {@link start}. */
+  static async start(
+    env: Readonly<Record<string, string>> = {},
+    from?: string,
+    until?: RegExp,
+  ): Promise<RunningOo> {
     const oo = new RunningOo(from ?? mkdtempSync(join(tmpdir(), 'oo-e2e-')), { OO_DEMO_WEEKS: '1', ...env });
-    await oo.start();
+    await oo.start(until);
     return oo;
   }
 
-  async start(): Promise<void> {
+  /** @param until what its output has to say; that it is ready by default */
+  async start(until = /oO is ready: /): Promise<void> {
     const port = this.env.OO_PORT ?? String(await freePort());
     this.output = '';
     const child = spawn(process.execPath, [CLI, 'up'], {
@@ -50,7 +55,7 @@ export class RunningOo {
     child.stdout.on('data', keep);
     child.stderr.on('data', keep);
     const deadline = Date.now() + START_TIMEOUT_MS;
-    while (!this.output.includes('oO is ready: ')) {
+    while (!until.test(this.output)) {
       if (child.exitCode !== null || Date.now() > deadline)
         throw new Error(`oO did not start:\n${this.output}`);
       await pause(50);

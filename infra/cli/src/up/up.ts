@@ -1,4 +1,5 @@
 import { mkdirSync } from 'node:fs';
+import { CLOCK_FILE } from '@oo/contracts';
 import {
   endOrphans,
   ensureDatabases,
@@ -17,6 +18,7 @@ import { lockDataFolder } from './data-folder-lock.js';
 import { dropReadModelsIfAsked } from './drop-read-models.js';
 import { choosePlaces, demoLife, infrastructure, services } from './parts.js';
 import { inDataDir, type Settings } from './settings.js';
+import { answerForClock } from './standing-clock.js';
 
 /** The demo's history takes longer than a start: it is a life of weeks. */
 const HISTORY_TIMEOUT_MS = 3_600_000;
@@ -78,6 +80,7 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
     });
   };
 
+  let leaveClock = async () => {};
   try {
     const start = async (specs: readonly ProcessSpec[]) => {
       await Promise.all(
@@ -100,16 +103,20 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
         await dropReadModelsIfAsked(settings.dataDir, postgres);
         await ensureDatabases(postgres, ['vault', 'readmodels'], ['readmodels']);
       }
+      if (settings.OO_DEMO === 'on')
+        leaveClock = await answerForClock(inDataDir(settings, 'demo', CLOCK_FILE), places.natsUrl);
       await start(services(settings, secrets, places));
       if (settings.OO_DEMO === 'on') {
         const person = await withVault(places.vaultUrl, settings.OO_TENANT, (vault) =>
           enrol(vault, DEMO_IDENTITY, DEMO_PRODUCER),
         );
         const spec = demoLife(settings, places, person, (line) => {
-          if (line.startsWith('history '))
-            say(`  … playing a life: ${line.slice('history '.length)}`, 'passing');
+          if (!line.startsWith('history ')) return;
+          leaveClock();
+          say(`  … playing a life: ${line.slice('history '.length)}`, 'passing');
         });
         await supervisor.start(spec, HISTORY_TIMEOUT_MS);
+        await leaveClock();
         stop.throwIfAborted();
       }
       record(true);
@@ -122,6 +129,7 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
       throw new CommandError(EXIT.unavailable, error instanceof Error ? error.message : String(error));
   } finally {
     say('\nstopping …');
+    await leaveClock();
     await supervisor.stop();
     removeRunFile(settings.dataDir);
     say('stopped.');

@@ -1,10 +1,11 @@
-import type { NatsConnection } from '@nats-io/transport-node';
+import { errors, type NatsConnection } from '@nats-io/transport-node';
 import { CLOCK_QUERY, CLOCK_SUBJECT, edge, type Instant } from '@oo/contracts';
 import { z } from 'zod';
 import { type Clock, systemClock } from './clock.js';
 
-/** How long whoever steers is waited for. */
+/** How long whoever steers is waited for before they are asked again. */
 const ANSWER_TIMEOUT_MS = 2_000;
+const MOST_QUESTIONS = 15;
 
 const steering = z.strictObject({ now: edge.timestamp.nullable() });
 
@@ -39,9 +40,18 @@ export class SteeredClock implements Clock {
     nats.subscribe(CLOCK_SUBJECT, {
       callback: (error, message) => (error === null ? take(message.string()) : ignored(error.message)),
     });
-    const answer = await nats.request(CLOCK_QUERY, '', { timeout: ANSWER_TIMEOUT_MS }).catch(() => undefined);
-    // What was said since is newer than the answer.
-    if (answer !== undefined && !heard) take(answer.string());
+    for (let question = 0; question < MOST_QUESTIONS && !heard; question++) {
+      try {
+        const answer = await nats.request(CLOCK_QUERY, '', { timeout: ANSWER_TIMEOUT_MS });
+        // What was said since is newer than the answer.
+        if (!heard) take(answer.string());
+        return;
+      } catch (error) {
+        // A time-out tells of a busy machine. Only when the broker knows of nobody, nobody steers.
+        const reason = error instanceof errors.RequestError ? error.cause : error;
+        if (!(reason instanceof errors.TimeoutError)) return;
+      }
+    }
   }
 }
 

@@ -91,7 +91,8 @@ function ofHttp(
 function statusOf(error: unknown): number {
   if (error instanceof HttpException) return error.getStatus();
   if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
-    return error.statusCode;
+    // Only Nest's own guard tells of another site; a file that may not be read is not there for who asks.
+    return error.statusCode === 403 ? 404 : error.statusCode;
   }
   return 500;
 }

@@ -13,6 +13,7 @@ describe('the problem that an error stands for', () => {
     ['its own', new ProblemError(problem('conflict', 'x')), 409, 'conflict'],
     ['nothing there', new NotFoundException(), 404, 'not-found'],
     ['another site', new ForbiddenException(), 403, 'cross-origin'],
+    ['a file outside', Object.assign(new Error('Forbidden'), { statusCode: 403 }), 404, 'not-found'],
     ['malformed JSON', withCode('FST_ERR_CTP_INVALID_JSON_BODY', 400), 400, 'malformed-json'],
     [
       'malformed JSON in Nest',

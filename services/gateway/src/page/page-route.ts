@@ -3,7 +3,8 @@ import { type FastifyTRPCPluginOptions, fastifyTRPCPlugin } from '@trpc/server/a
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { Callers } from '../caller/caller.js';
 import type { RateLimits } from '../caller/rate-limits.js';
-import { MAX_BODY_BYTES } from '../http/problem-of.js';
+import { MAX_BODY_BYTES, problemOf } from '../http/problem-of.js';
+import { sendProblem } from '../http/problem-response.js';
 import type { PageContext, PageParts } from './page-context.js';
 import { type PageRouter, pageRouter } from './page-router.js';
 import { trpcError } from './problems.js';
@@ -38,5 +39,9 @@ export function pageRoute(
       },
     },
   };
-  fastify.register(fastifyTRPCPlugin, options);
+  // What fails before the router is asked (a body that is too large, no JSON) is answered as everywhere.
+  fastify.register(async (scope) => {
+    scope.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(error, request)));
+    await scope.register(fastifyTRPCPlugin, options);
+  });
 }

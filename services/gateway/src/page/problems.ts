@@ -29,6 +29,7 @@ export function problemOfRouter(error: TRPCError, path: string | undefined): Pro
   const { cause } = error;
   if (cause instanceof ProblemError) return cause.problem;
   if (cause instanceof z.ZodError) return invalidInput(cause);
+  if (cause instanceof SyntaxError) return problem('malformed-json', 'Send JSON.');
   switch (error.code) {
     case 'NOT_FOUND':
       return problem(
@@ -36,9 +37,7 @@ export function problemOfRouter(error: TRPCError, path: string | undefined): Pro
         `The page asked for ${path ?? 'nothing'}, which is not there. Reload the page.`,
       );
     case 'PARSE_ERROR':
-      return problem('malformed-json', 'Send JSON.', [
-        { field: '(body)', message: 'is not well-formed JSON' },
-      ]);
+      return problem('malformed-json', 'Send JSON.');
     case 'METHOD_NOT_SUPPORTED':
     case 'BAD_REQUEST':
       return problem('invalid-input', `${path ?? 'It'} cannot be asked in this way. Reload the page.`);

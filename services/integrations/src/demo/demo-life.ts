@@ -12,6 +12,7 @@ import type { LifeSeen } from './conductor/life-seen.js';
 import { playLive } from './conductor/live.js';
 import { Progress } from './conductor/progress.js';
 import { Stage } from './conductor/stage.js';
+import { Steering } from './conductor/steering.js';
 import type { DemoConfig } from './configuration.js';
 import { taskRef } from './mapper.js';
 import { localDayOf, localMs } from './person/calendar.js';
@@ -76,12 +77,15 @@ export async function runDemoLife(surroundings: DemoSurroundings): Promise<void>
     );
     const done = (taskId: string) => stage.tickOff(taskId, clock.now());
     const server = await listen(providerServer({ user, ledger, done }), config.OO_DEMO_PROVIDER_URL);
+    const steering = new Steering(nats, config.OO_DATA_DIR);
     try {
       if (kept.phase === 'history') {
         phase = 'history';
         const now = () => performance.now();
         progress = new Progress(epochMs(kept.startsAt), kept.utcOffsetMinutes, tell, now);
-        await new HistoryPlay(stage, progress).play();
+        await new HistoryPlay(stage, steering, progress).play();
+      } else if (steering.now !== undefined) {
+        await steering.release();
       }
       phase = 'live';
       await playLive(stage, doorbell, config.OO_DEMO_PACE);

@@ -6,6 +6,8 @@ import {
   payloadJson,
   problem,
   type RecordSignal,
+  readEvent,
+  readMetadata,
   signalCommandId,
 } from '@oo/contracts';
 import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
@@ -42,9 +44,20 @@ export const signalsDecider: Decider<null, RecordSignalCommand, SignalEvent> = {
  * Whether a command whose key is recorded already brings the signal that is recorded under it. Times may differ: a
  * producer that sends again may have read its clock again.
  */
-export function isRetry({ signal }: RecordSignalCommand, recorded: { type: string; data: unknown }): boolean {
+export function isRetry({ signal }: RecordSignalCommand, recorded: RecordedSignal): boolean {
   const event = eventOf(signal);
-  return event.type === recorded.type && canonicalJson(payloadJson(event)) === canonicalJson(recorded.data);
+  if (event.type !== recorded.type) return false;
+  // It may have been recorded in an older version, with fields that are called otherwise now.
+  const { schemaVersion } = readMetadata(recorded.metadata);
+  const before = readEvent(recorded.type, schemaVersion, recorded.data);
+  return canonicalJson(payloadJson(event)) === canonicalJson(payloadJson(before));
+}
+
+/** An event as it was stored. */
+interface RecordedSignal {
+  readonly type: string;
+  readonly data: unknown;
+  readonly metadata: unknown;
 }
 
 function eventOf(signal: NonNullable<RecordSignal['signal']>): SignalEvent {

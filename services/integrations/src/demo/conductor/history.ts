@@ -10,7 +10,7 @@ import { type Act, Plans } from './plans.js';
 import type { Progress } from './progress.js';
 import { DECIDING, SHOWING } from './quiet.js';
 import type { Stage } from './stage.js';
-import { Steering } from './steering.js';
+import type { Steering } from './steering.js';
 
 /**
  * The last hour brings no signals at their time: a person's decisions are capped by the hour, and who opens the page
@@ -25,7 +25,6 @@ const NEVER = Number.POSITIVE_INFINITY;
  * from it, so that the same seed gives the same history. Ends with no tip active and the clock released.
  */
 export class HistoryPlay {
-  readonly #steering: Steering;
   readonly #plans: Plans;
   readonly #consequences: Consequences;
   /** Where the platform's clock stands, milliseconds since 1970. */
@@ -35,14 +34,14 @@ export class HistoryPlay {
 
   constructor(
     private readonly stage: Stage,
+    private readonly steering: Steering,
     private readonly progress: Progress,
   ) {
     const { parts } = stage;
-    this.#steering = new Steering(parts.nats);
     this.#plans = new Plans(parts.person);
     this.#consequences = new Consequences(parts, async (worker) => {
       parts.log.info({ worker }, 'waiting');
-      await this.#steering.repeat();
+      await this.steering.repeat();
     });
     this.#at = epochMs(stage.kept.playedUntil);
   }
@@ -55,7 +54,9 @@ export class HistoryPlay {
     // Whoever finds signals and no file takes the file for lost.
     await stage.save(this.#at, 'history');
     // After an interruption the clock begins where it was, and the signals since the last save are told again.
-    await this.#clockTo(Math.max(this.#at, feed.seen.lastRecordedAt));
+    const stoodAt = this.steering.now === undefined ? 0 : epochMs(this.steering.now);
+    await this.#clockTo(Math.max(this.#at, feed.seen.lastRecordedAt, stoodAt));
+    await this.steering.repeat();
     await introduce(nats, user, instant(startsAt), person.utcOffsetMinutes, stopped);
     if (this.#at === startsAt) await stage.importOpenTasks(startsAt);
     await this.#consequences.ofAnything();
@@ -154,7 +155,7 @@ export class HistoryPlay {
     }
     await stage.importHistory(this.#at, now, now);
     await this.#consequences.ofAnything([...DECIDING, ...SHOWING]);
-    await this.#steering.release();
+    await this.steering.release();
     this.#at = now;
     await stage.save(now, 'live');
     this.progress.finished(`${feed.seen.signals} signals, ${feed.seen.proposed.length} tips`);
@@ -162,7 +163,7 @@ export class HistoryPlay {
 
   async #clockTo(at: number): Promise<void> {
     this.#clock = Math.max(this.#clock, at);
-    await this.#steering.put(instant(this.#clock));
+    await this.steering.put(instant(this.#clock));
   }
 
   /** Ticks off what turned out to be done, and makes plans about new tips, before time goes on. */

@@ -1,11 +1,24 @@
+import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CLOCK_QUERY, CLOCK_SUBJECT, epochMs, type Instant } from '@oo/contracts';
+import { CLOCK_FILE, CLOCK_QUERY, CLOCK_SUBJECT, epochMs, type Instant, parseInstant } from '@oo/contracts';
 
-/** The clock of every process that was started with `OO_CLOCK=steered`, as far as this one moves it. */
+/**
+ * The clock of every process that was started with `OO_CLOCK=steered`, as far as this one moves it. Where it stands is
+ * kept in a file, so that a system that was stopped in the past starts again in it.
+ */
 export class Steering {
+  readonly #path: string;
   #now: Instant | undefined;
 
-  constructor(private readonly nats: NatsConnection) {
+  /** @param folder of the file; made when it is missing */
+  constructor(
+    private readonly nats: NatsConnection,
+    folder: string,
+  ) {
+    mkdirSync(folder, { recursive: true });
+    this.#path = join(folder, CLOCK_FILE);
+    this.#now = readClock(this.#path);
     nats.subscribe(CLOCK_QUERY, {
       callback: (_error, message) => {
         message.respond(JSON.stringify({ now: this.#now ?? null }));
@@ -22,6 +35,8 @@ export class Steering {
   async put(to: Instant): Promise<void> {
     if (this.#now !== undefined && epochMs(to) <= epochMs(this.#now)) return;
     this.#now = to;
+    writeFileSync(`${this.#path}.new`, `${to}\n`);
+    renameSync(`${this.#path}.new`, this.#path);
     await this.#tell(to);
   }
 
@@ -33,11 +48,20 @@ export class Steering {
   /** Lets the clock run by itself again. */
   async release(): Promise<void> {
     this.#now = undefined;
+    rmSync(this.#path, { force: true });
     await this.#tell(null);
   }
 
   async #tell(now: Instant | null): Promise<void> {
     this.nats.publish(CLOCK_SUBJECT, JSON.stringify({ now }));
     await this.nats.flush();
+  }
+}
+
+function readClock(path: string): Instant | undefined {
+  try {
+    return parseInstant(readFileSync(path, 'utf8').trim());
+  } catch {
+    return undefined;
   }
 }
