@@ -79,11 +79,11 @@ it('plays a history to its end that was stopped in the middle, as it would have 
 }, 300_000);
 
 it.each([
-  [{ OO_PORT: 'http' }, /OO_PORT is "http"; allowed/],
-  [{ OO_DEMO: 'maybe' }, /OO_DEMO is "maybe"; allowed/],
+  [{ OO_PORT: 'http' }, /OO_PORT: given "http"; allowed: a port from 1 to 65535/],
+  [{ OO_DEMO: 'maybe' }, /OO_DEMO: given "maybe"; allowed: on, off/],
   [
     { OO_EVENTSTORE_URL: 'http://user:secret@host' },
-    /OO_EVENTSTORE_URL is a value that is not shown here; allowed: .*esdb:/,
+    /OO_EVENTSTORE_URL: given a value of \d+ characters; allowed: .*esdb:/,
   ],
 ])('stops at a setting that cannot be used: %o', async (env, message) => {
   const { code, stderr } = await execute(process.execPath, [bundled('oo'), 'up'], {

@@ -10,7 +10,7 @@ from ml.features import FEATURE_MAPS
 from ml.recommender.agenda import Trigger
 from ml.recommender.draws import UNITS, Draws
 from ml.recommender.person import HOUR, MINUTE, Person
-from ml.recommender.policy import Candidate, Policy, Reason, Situation, Verdict
+from ml.recommender.policy import Account, Candidate, Policy, Reason, Situation, Verdict
 from ml.recommender.prior import Prior
 from oo.v1 import decisions_pb2
 from oo_contracts.ids import DecisionId
@@ -70,6 +70,8 @@ class Decision:
     reconsider_at: int | None
     utc_offset: int
     """Minutes east of UTC that the local day was reckoned with."""
+    account: Account | None
+    """How the probability of acting came about; not recorded."""
 
     @property
     def decided_at(self) -> int:
@@ -132,6 +134,7 @@ def decide(
         holds_until=holds_until,
         reconsider_at=reconsider_at,
         utc_offset=state.utc_offset,
+        account=verdict.account,
     )
 
 

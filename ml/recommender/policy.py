@@ -47,6 +47,30 @@ class Reason:
 
 
 @dataclass(frozen=True, slots=True)
+class Sum:
+    """What all contributions of a part add up to, those too small to be reasons as well."""
+
+    total: float
+    count: int
+    """Contributions that are not nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """How a probability of acting came about. It is no part of a record: a replay makes it again."""
+
+    moment: Sum
+    tips: tuple[Sum, ...]
+    """Of each candidate."""
+    expected: float
+    """What the tips are worth on average, by their probabilities."""
+    act: float
+    """Probability of acting that moment and tips make, before bounds and page."""
+    page: bool
+    """An open page settled it instead."""
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """Probabilities in units of `draws.UNITS`, and why."""
 
@@ -56,6 +80,7 @@ class Verdict:
     moment_reasons: tuple[Reason, ...] = ()
     tip_reasons: tuple[tuple[Reason, ...], ...] = ()
     """Of each candidate, or empty."""
+    account: Account | None = None
 
 
 class Policy(Protocol):

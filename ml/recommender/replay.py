@@ -10,6 +10,7 @@ from ml.recommender.decide import Offer, decide
 from ml.recommender.fold import new_person, prior_of
 from ml.recommender.person import Person
 from ml.recommender.policies import PolicyUnknown, policy_of
+from ml.recommender.policy import Account
 from ml.recommender.prior import PriorUnknown
 from ml.recommender.record import record_of
 from oo.v1 import decisions_pb2, tips_pb2
@@ -42,6 +43,8 @@ class Replayed:
     replayed: Json
     """Empty where it could not be made again; then `differences` says why."""
     differences: tuple[Difference, ...]
+    account: Account | None = None
+    """How the probability of acting came about when it was made again, where its policy tells."""
 
     @property
     def identical(self) -> bool:
@@ -149,6 +152,7 @@ def _again(state: Person, each: _Recorded, moments: Mapping[str, int]) -> Replay
         recorded=recorded,
         replayed=replayed,
         differences=differences(recorded, replayed),
+        account=decision.account,
     )
 
 

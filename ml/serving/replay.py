@@ -20,9 +20,10 @@ from nats.aio.client import Client
 from ml.recommender.explanations import explain, explain_void
 from ml.recommender.fold import COMMON_PRIOR
 from ml.recommender.person import Person
+from ml.recommender.policy import Account
 from ml.recommender.replay import Replayed, record_in, replay
 from ml.serving.broker import History, Unanswered, connect
-from oo.v1 import tips_pb2
+from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent, read_envelope
 from oo_contracts.ids import UserId, is_user_id, is_uuid
 from oo_contracts.instants import epoch_ms, instant
@@ -168,13 +169,22 @@ def _decision(by_person: dict[UserId, list[RecordedEvent]], decision_id: str) ->
                     "record": again.recorded,
                     "replayed": again.replayed,
                     "differences": [asdict(each) for each in again.differences],
-                    "explanation": explain(record),
+                    "explanation": explain(record) | {"account": _account(again.account, record)},
                     "after": _after(events, decision_id),
                 }
             if isinstance(event.data, tips_pb2.DecisionVoided) and event.data.decision_id == decision_id:
                 # Nothing was recorded that could be compared.
                 return {"user": user, "identical": True, "explanation": explain_void(event.data)}
     return None
+
+
+def _account(account: Account | None, record: decisions_pb2.DecisionRecord) -> Json | None:
+    """Where the policy tells: what the reasons add up to with those that are too small to be recorded."""
+    if account is None:
+        return None
+    told = asdict(account)
+    tips = zip(record.candidates, told.pop("tips"), strict=True)
+    return told | {"tip": next((tip for each, tip in tips if each.ref == record.choice), None)}
 
 
 def _after(events: Iterable[RecordedEvent], decision_id: str) -> list[Json]:

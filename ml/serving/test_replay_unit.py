@@ -1,4 +1,5 @@
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,15 @@ def test_a_decision_is_told_in_words(life: Life, tmp_path: Path, capsys: pytest.
         each["words"] != each["code"] for each in explanation["momentReasons"] + explanation["tipReasons"]
     )
     assert sum(each["probability"] for each in explanation["alternatives"]) == pytest.approx(1.0)
+    account = explanation["account"]
+    # With those that are too small to be recorded, the reasons make the probability that was recorded.
+    worth = 3.0 * (account["moment"]["total"] + account["expected"])
+    act = (1.0 + worth / math.sqrt(1.0 + worth * worth)) / 2.0
+    assert account["act"] == act
+    bounded = min(0.95, max(0.05, math.floor(act * 10_000 + 0.5) / 10_000))
+    assert explanation["actProbability"] == (0.95 if account["page"] else bounded)
+    for part, reasons in (("moment", "momentReasons"), ("tip", "tipReasons")):
+        assert account[part]["count"] >= len(explanation[reasons])
     assert report["after"][-1]["type"] == "DecisionOutcomeClosed"
     assert main(["--decision", tip.id, "--events", file]) == 0
     assert "bit-identical" in capsys.readouterr().out

@@ -1,8 +1,11 @@
+import { parseInstant } from '@oo/contracts';
+import { ROOT } from '@oo/embedded';
+import { ConfigError } from '@oo/service-host/config';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
-import { CommandError, EXIT, print } from './output.js';
-import { resolveUser, withToken } from './people.js';
+import { CommandError, EXIT, errorText, print } from './output.js';
+import { withToken } from './people.js';
 import { runningIn } from './running.js';
-import { readSettings, SettingsError } from './up/settings.js';
+import { readSettings, strangers } from './up/settings.js';
 import { speaker } from './up/speaker.js';
 import { up } from './up/up.js';
 import { COMMAND_LINE, PRODUCER, person, personText } from './verbs/person.js';
@@ -14,13 +17,15 @@ import { timeline, timelineText } from './verbs/timeline.js';
 import { tokenOf } from './verbs/token.js';
 import { why, whyText } from './verbs/why.js';
 
-const settings = () => readSettings(process.env, process.cwd());
+const settings = () => readSettings(process.env, process.cwd(), ROOT);
 const running = () => runningIn(settings().dataDir);
 
 function instantArgument(text: string): string {
-  const at = Date.parse(text);
-  if (Number.isNaN(at)) throw new InvalidArgumentError('Give an RFC 3339 time such as 2026-01-31T08:00:00Z.');
-  return new Date(at).toISOString();
+  const at = parseInstant(text);
+  if (at === undefined) {
+    throw new InvalidArgumentError('Give an RFC 3339 time such as 2026-01-31T08:00:00Z.');
+  }
+  return at;
 }
 
 function countArgument(text: string): number {
@@ -38,12 +43,16 @@ function cursorArgument(text: string): bigint {
   return cursor;
 }
 
-const json = () => new Option('--json', 'print one line of JSON');
+const json = () => new Option('--json', 'print one line of JSON, also of an error (on standard error)');
+
+/** Asked for before the words are understood, since they may be what is wrong. */
+const inJson = process.argv.includes('--json');
 
 const oo = new Command('oo')
   .description('oO shows one tip at the moment when it helps. This is its command line.')
   .version('0.1.0')
   .exitOverride()
+  .configureOutput(inJson ? { writeErr: () => undefined } : {})
   .configureHelp({ sortSubcommands: false })
   .addHelpText(
     'after',
@@ -51,7 +60,7 @@ const oo = new Command('oo')
 USER is a pseudonym, demo, or a name given to "oo person".
 
 Exit codes: 0 done; 1 it ran, and what it checked differs; 2 wrong words; 3 oO does not run or a part of it does
-not answer; 4 no such thing; 5 refused.
+not answer; 4 no such thing; 5 refused; 70 a bug in oO.
 
 Examples:
   npx oo status
@@ -67,12 +76,21 @@ OO_DEMO_SEED, OO_DEMO_WEEKS, OO_POLICY (heuristic, random), OO_TENANT, OO_LOG_LE
 
 oo.command('up')
   .description('start everything and keep it running until Ctrl-C')
-  .addHelpText('after', '\nExamples:\n  npx oo up\n  OO_PORT=8080 OO_DEMO=off npx oo up')
-  .action(async () => {
+  .addOption(new Option('--json', 'when ready, print one line of JSON; progress goes to standard error'))
+  .addHelpText(
+    'after',
+    '\nExamples:\n  npx oo up\n  OO_PORT=8080 OO_DEMO=off npx oo up\n  npx oo up --json | jq .url',
+  )
+  .action(async (options: { json?: true }) => {
     const stop = new AbortController();
     for (const signalName of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
       process.on(signalName, () => stop.abort());
-    await up(settings(), stop.signal, speaker());
+    const say = speaker(options.json === true ? process.stderr : process.stdout);
+    const given = settings();
+    for (const line of strangers(process.env)) say(`  ! ${line}`);
+    await up(given, stop.signal, say, (ready) => {
+      if (options.json === true) print(true, ready, () => ready.url);
+    });
   });
 
 oo.command('status')
@@ -107,9 +125,8 @@ Examples:
   .action(
     async (type: string, options: { data: string; user: string; at?: string; key?: string; json?: true }) => {
       const run = running();
-      const user = await resolveUser(run, options.user);
       const at = options.at ?? new Date().toISOString();
-      const recorded = await withToken(run, user, COMMAND_LINE, (token) =>
+      const recorded = await withToken(run, options.user, COMMAND_LINE, (token) =>
         signal({ url: run.url, token, type, data: options.data, at, key: options.key }),
       );
       print(options.json === true, recorded, () =>
@@ -202,20 +219,24 @@ oo.command('reset')
     );
   });
 
+const fail = (exitCode: number, message: string) => {
+  process.stderr.write(`${errorText(inJson, exitCode, message)}\n`);
+  process.exitCode = exitCode;
+};
+
 try {
   await oo.parseAsync();
 } catch (error) {
   if (error instanceof CommanderError) {
     process.exitCode = error.exitCode === 0 ? EXIT.ok : EXIT.usage;
+    // Commander has said it already, in text.
+    if (inJson && error.exitCode !== 0) fail(EXIT.usage, error.message.replace(/^error: /, ''));
   } else if (error instanceof CommandError) {
-    process.stderr.write(`oo: ${error.message}\n`);
-    process.exitCode = error.exitCode;
-  } else if (error instanceof SettingsError) {
-    process.stderr.write(`oo: ${error.message}\n`);
-    process.exitCode = EXIT.usage;
+    fail(error.exitCode, error.message);
+  } else if (error instanceof ConfigError) {
+    fail(EXIT.usage, error.message);
   } else {
     // What nobody foresaw: named in a line, with its stack for a report, and told apart from "it differs".
-    process.stderr.write(`oo: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
-    process.exitCode = EXIT.unexpected;
+    fail(EXIT.unexpected, error instanceof Error ? (error.stack ?? error.message) : String(error));
   }
 }

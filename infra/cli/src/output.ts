@@ -3,6 +3,10 @@ export function print(json: boolean, value: unknown, text: () => string): void {
   process.stdout.write(`${json ? JSON.stringify(value, bigintAsText) : text()}\n`);
 }
 
+/** An error as text, or with `json` as one line: {"error":{"exitCode":…,"message":…}}. */
+export const errorText = (json: boolean, exitCode: number, message: string): string =>
+  json ? JSON.stringify({ error: { exitCode, message } }) : `oo: ${message}`;
+
 const bigintAsText = (_key: string, value: unknown): unknown =>
   typeof value === 'bigint' ? String(value) : value;
 
@@ -14,7 +18,8 @@ export function table(head: readonly string[], rows: readonly (readonly string[]
   const line = (cells: readonly string[]) =>
     cells
       .map((cell, column) => (column === cells.length - 1 ? cell : cell.padEnd(widths[column] ?? 0)))
-      .join('  ');
+      .join('  ')
+      .trimEnd();
   return [line(head), ...rows.map(line)].join('\n');
 }
 

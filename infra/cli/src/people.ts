@@ -63,14 +63,18 @@ export async function renewToken(vault: Vault, userId: UserId, name: string): Pr
   return (await createToken(vault, userId, name)).token;
 }
 
-/** Runs `use` with a token that is made for it and ended after it, so that calls side by side do not meet. */
+/**
+ * Runs `use` with a token of a person (as {@link resolveUser} takes them) that is made for it and ended after it, so
+ * that calls side by side do not meet.
+ */
 export async function withToken<Result>(
   run: RunFile,
-  userId: UserId,
+  user: string,
   name: string,
   use: (token: string) => Promise<Result>,
 ): Promise<Result> {
   return withVaultOf(run, async (vault) => {
+    const userId = await resolveIn(vault, user);
     const { id, token } = await createToken(vault, userId, name);
     try {
       return await use(token);
@@ -81,11 +85,12 @@ export async function withToken<Result>(
 }
 
 /** A person by pseudonym, by the name `demo`, or by the name given to `oo person`. */
-export async function resolveUser(run: RunFile, text: string): Promise<UserId> {
+export const resolveUser = (run: RunFile, text: string): Promise<UserId> =>
+  withVaultOf(run, (vault) => resolveIn(vault, text));
+
+export async function resolveIn(vault: Vault, text: string): Promise<UserId> {
   const identity = text === 'demo' ? DEMO_IDENTITY : commandLineIdentity(text);
-  const found = await withVaultOf(run, (vault) =>
-    isUserId(text) ? findPseudonym(vault, text) : findPerson(vault, identity),
-  );
+  const found = await (isUserId(text) ? findPseudonym(vault, text) : findPerson(vault, identity));
   if (found === undefined) {
     throw new CommandError(
       EXIT.notFound,

@@ -40,15 +40,24 @@ export function natsCommand({ dataDir, port, token }: NatsOptions): { command: s
 export const natsUrl = ({ port, token }: NatsOptions): string => `nats://${token}@127.0.0.1:${port}`;
 
 /** True once the server greets. */
-export function natsAnswers(port: number): Promise<boolean> {
+export const natsAnswers = async (port: number): Promise<boolean> =>
+  (await natsVersion('127.0.0.1', port)) !== undefined;
+
+/** The version that the server greets with (its INFO line needs no token); undefined where none greets. */
+export function natsVersion(host: string, port: number): Promise<string | undefined> {
   return new Promise((resolve) => {
-    const socket = connect({ port, host: '127.0.0.1' });
-    const done = (answer: boolean) => {
+    const socket = connect({ port, host });
+    const done = (answer: string | undefined) => {
       socket.destroy();
       resolve(answer);
     };
-    socket.setTimeout(1000, () => done(false));
-    socket.once('error', () => done(false));
-    socket.once('data', (greeting) => done(greeting.toString('utf8').startsWith('INFO ')));
+    socket.setTimeout(1000, () => done(undefined));
+    socket.once('error', () => done(undefined));
+    socket.once('close', () => resolve(undefined));
+    let greeting = '';
+    socket.on('data', (chunk) => {
+      greeting += chunk.toString('utf8');
+      if (greeting.includes('\n')) done(/^INFO \{.*?"version":"([^"]+)"/.exec(greeting)?.[1]);
+    });
   });
 }

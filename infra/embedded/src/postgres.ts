@@ -165,17 +165,17 @@ export const postgresUrl = ({ port, password }: PostgresOptions, database: strin
   `postgres://${POSTGRES_USER}:${password}@127.0.0.1:${port}/${database}`;
 
 /** True once the server takes queries. */
-export async function postgresAnswers(options: PostgresOptions): Promise<boolean> {
-  const sql = postgres(postgresUrl(options, 'postgres'), {
-    max: 1,
-    connect_timeout: 2,
-    onnotice: () => undefined,
-  });
+export const postgresAnswers = async (options: PostgresOptions): Promise<boolean> =>
+  (await postgresVersion(postgresUrl(options, 'postgres'))) !== undefined;
+
+/** The version of the server behind a URL; undefined where none takes queries. */
+export async function postgresVersion(url: string): Promise<string | undefined> {
+  const sql = postgres(url, { max: 1, connect_timeout: 2, onnotice: () => undefined });
   try {
-    await sql`select 1`;
-    return true;
+    const [row] = await sql<{ version: string }[]>`select current_setting('server_version') as version`;
+    return row?.version;
   } catch {
-    return false;
+    return undefined;
   } finally {
     await sql.end({ timeout: 1 });
   }

@@ -7,6 +7,8 @@ const processEntry = z.object({
   pid: z.int(),
   startTime: z.string(),
   healthUrl: z.string().optional(),
+  /** How often it was started again since oO was started. */
+  restarts: z.int().default(0),
 });
 
 const runFile = z.object({

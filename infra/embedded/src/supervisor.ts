@@ -23,12 +23,25 @@ interface Running {
   child: ChildProcess;
   startTime: string;
   restarts: number;
+  /** Ends in a row, without a steady run between them: how long the next start is put off. */
+  endsInARow: number;
   startedAt: number;
+  /** The end of what it wrote to standard error. */
+  tail: string;
+  /** Why it is not started again, once that is so. */
+  refusal?: string;
+  wasReady: boolean;
+  /** Somebody waits for it to be ready again. */
+  awaited: boolean;
 }
 
 export interface SupervisorEvents {
   /** A process ended that should not have; it is started again after `delayMs`. */
   onCrash(name: string, how: string, delayMs: number): void;
+  /** A process that was started again is ready. */
+  onBack?(name: string): void;
+  /** A process that had been ready does not take its configuration; it is not started again. */
+  onRefusal?(message: string): void;
   /** The set of pids has changed. */
   onChange(): void;
 }
@@ -39,9 +52,17 @@ const STOP_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
 const STEADY_MS = 30_000;
+/** EX_CONFIG of sysexits.h: another start with the same configuration would end the same way. */
+const EXIT_CONFIG = 78;
+const TAIL_LENGTH = 16 * 1024;
+/** This often in a row before it is ready, and the start is given up. */
+const ENOUGH_ENDS = 5;
 /** Between two looks at a process that starts: each look costs it and its neighbours time. */
 const FIRST_PAUSE_MS = 25;
 const LONGEST_PAUSE_MS = 150;
+
+/** A process ended since its configuration is wrong; the message names the process and every variable. */
+export class ConfigurationRefused extends Error {}
 
 /** Starts processes, restarts the ones that die, and stops them all, the last started first. */
 export class Supervisor {
@@ -71,7 +92,11 @@ export class Supervisor {
     );
   }
 
-  /** Starts a process and waits until it is ready. @throws Error that names its log when it never is. */
+  /**
+   * Starts a process and waits until it is ready.
+   * @throws ConfigurationRefused as soon as it ends for its configuration
+   * @throws Error that names its log when it never is ready
+   */
   async start(spec: ProcessSpec, timeoutMs = READY_TIMEOUT_MS): Promise<void> {
     if (this.stopping) return;
     const log = this.openLog(spec.name);
@@ -80,16 +105,27 @@ export class Supervisor {
       child: this.spawn(spec, log),
       startTime: '',
       restarts: 0,
+      endsInARow: 0,
       startedAt: Date.now(),
+      tail: '',
+      wasReady: false,
+      awaited: false,
     };
     this.running.push(running);
     this.watch(running, log);
+    await this.untilReady(running, timeoutMs);
+    if (!this.stopping) running.wasReady = true;
+  }
+
+  private async untilReady(running: Running, timeoutMs: number): Promise<void> {
+    const { spec } = running;
     const deadline = Date.now() + timeoutMs;
     for (let pause = FIRST_PAUSE_MS; !(await spec.ready()); pause = Math.min(pause * 1.2, LONGEST_PAUSE_MS)) {
       if (this.stopping) return;
+      if (running.refusal !== undefined) throw new ConfigurationRefused(running.refusal);
       if (Date.now() > deadline)
         throw new Error(`${spec.name} did not become ready; see ${this.logPath(spec.name)}`);
-      if (running.restarts >= 5)
+      if (running.endsInARow >= ENOUGH_ENDS)
         throw new Error(`${spec.name} ends again and again; see ${this.logPath(spec.name)}`);
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
@@ -147,21 +183,68 @@ export class Supervisor {
     running.startTime = child.pid === undefined ? '' : (startTimeOf(child.pid) ?? '');
     this.events.onChange();
     let over = false;
+    running.tail = '';
+    child.stderr?.on('data', (chunk: Buffer) => {
+      running.tail = (running.tail + chunk.toString('utf8')).slice(-TAIL_LENGTH);
+    });
     const end = (how: string) => {
       if (over || this.stopping) return;
       over = true;
-      if (Date.now() - running.startedAt > STEADY_MS) running.restarts = 0;
-      const delay = Math.min(FIRST_DELAY_MS * 2 ** running.restarts, LONGEST_DELAY_MS);
-      running.restarts += 1;
+      if (Date.now() - running.startedAt > STEADY_MS) running.endsInARow = 0;
+      const delay = Math.min(FIRST_DELAY_MS * 2 ** running.endsInARow, LONGEST_DELAY_MS);
+      running.endsInARow += 1;
       this.events.onCrash(spec.name, how, delay);
-      setTimeout(() => {
-        if (this.stopping) return;
-        running.child = this.spawn(spec, log);
-        running.startedAt = Date.now();
-        this.watch(running, log);
-      }, delay);
+      setTimeout(() => this.startAgain(running, log), delay);
     };
     child.once('error', (error) => end(error.message));
-    child.once('close', (code, signal) => end(signal === null ? `exit ${code}` : signal));
+    child.once('close', (code, signal) => {
+      if (code !== EXIT_CONFIG) return end(signal === null ? `exit ${code}` : signal);
+      if (over || this.stopping) return;
+      over = true;
+      running.refusal = refusalOf(spec.name, running.tail, this.logPath(spec.name));
+      if (running.wasReady) this.events.onRefusal?.(running.refusal);
+    });
+  }
+
+  private startAgain(running: Running, log: WriteStream): void {
+    if (this.stopping) return;
+    const { spec } = running;
+    running.child = this.spawn(spec, log);
+    running.startedAt = Date.now();
+    running.restarts += 1;
+    this.watch(running, log);
+    if (!running.wasReady || running.awaited) return;
+    // Whoever started it has long been told that it is ready; now they are told that it is so again.
+    running.awaited = true;
+    const back = async () => {
+      while (!this.stopping && running.refusal === undefined && !(await spec.ready().catch(() => false)))
+        await new Promise((resolve) => setTimeout(resolve, LONGEST_PAUSE_MS));
+      running.awaited = false;
+      if (!this.stopping && running.refusal === undefined) this.events.onBack?.(spec.name);
+    };
+    void back();
+  }
+}
+
+/** Says why a process ended with {@link EXIT_CONFIG}: by the `problems` of the last line of JSON that it logged. */
+function refusalOf(name: string, tail: string, log: string): string {
+  const problems =
+    tail
+      .split('\n')
+      .reverse()
+      .map(problemsIn)
+      .find((found) => found.length > 0) ?? [];
+  const what = problems.length > 0 ? problems.map((line) => `\n  ${line}`).join('') : ` see ${log}`;
+  return `${name} does not take its configuration:${what}`;
+}
+
+function problemsIn(line: string): string[] {
+  if (!line.startsWith('{')) return [];
+  try {
+    const { problems } = JSON.parse(line) as { problems?: unknown };
+    return Array.isArray(problems) ? problems.filter((one) => typeof one === 'string') : [];
+  } catch {
+    // Not a line of the log, or one that was cut.
+    return [];
   }
 }

@@ -1,5 +1,4 @@
-export * from './config/config.js';
-export * from './config/pieces.js';
+export * from './config/index.js';
 export * from './health/health.js';
 export * from './health/health-server.js';
 export * from './host/host-module.js';

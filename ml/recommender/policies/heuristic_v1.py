@@ -10,7 +10,7 @@ from typing import Final
 from ml.features import v1 as features
 from ml.recommender.arithmetic import Vector, dot, squash, total
 from ml.recommender.draws import UNITS, apportion
-from ml.recommender.policy import Reason, Situation, Verdict
+from ml.recommender.policy import Account, Reason, Situation, Sum, Verdict
 
 ACT_MIN: Final = 500
 ACT_MAX: Final = 9500
@@ -41,15 +41,21 @@ class HeuristicPolicy:
         worths = [dot(tip_weights, tip) for tip in tips]
         best = max(worths)
         shares = apportion([_fourth(1.0 / (1.0 + (best - worth) / SPREAD)) for worth in worths], TIP_MIN)
-        worth = dot(moment_weights, moment) + total(
-            share * worth / UNITS for share, worth in zip(shares, worths, strict=True)
-        )
-        act = min(ACT_MAX, max(ACT_MIN, floor(squash(SLOPE * worth) * UNITS + 0.5)))
+        expected = total(share * worth / UNITS for share, worth in zip(shares, worths, strict=True))
+        likely = squash(SLOPE * (dot(moment_weights, moment) + expected))
+        act = min(ACT_MAX, max(ACT_MIN, floor(likely * UNITS + 0.5)))
         return Verdict(
             act=ACT_ON_PAGE if situation.page else act,
             tips=tuple(shares),
             moment_reasons=_reasons("moment", features.CONTEXT, moment, moment_weights),
             tip_reasons=tuple(_reasons("tip", features.TIP, tip, tip_weights) for tip in tips),
+            account=Account(
+                moment=_sum(moment, moment_weights),
+                tips=tuple(_sum(tip, tip_weights) for tip in tips),
+                expected=expected,
+                act=likely,
+                page=situation.page,
+            ),
         )
 
 
@@ -60,13 +66,21 @@ def _fourth(x: float) -> float:
 
 def _reasons(prefix: str, names: tuple[str, ...], values: Vector, weights: Vector) -> tuple[Reason, ...]:
     """The largest contributions, in thousandths, largest first; none that is nothing."""
-    rounded = [floor(float(each) * 1000.0 + 0.5) / 1000 for each in weights * values]
+    rounded = _thousandths(values, weights)
     order = sorted(range(len(names)), key=lambda i: (-abs(rounded[i]), i))[:REASONS]
     return tuple(
         Reason(_code(prefix, names[i], float(values[i]), rounded[i]), rounded[i])
         for i in order
         if rounded[i] != 0.0
     )
+
+
+def _thousandths(values: Vector, weights: Vector) -> list[float]:
+    return [floor(float(each) * 1000.0 + 0.5) / 1000 for each in weights * values]
+
+
+def _sum(values: Vector, weights: Vector) -> Sum:
+    return Sum(dot(weights, values), sum(each != 0.0 for each in _thousandths(values, weights)))
 
 
 def _code(prefix: str, name: str, value: float, contribution: float) -> str:

@@ -1,9 +1,9 @@
 import {
   bundled,
   eventStoreCommand,
+  eventStoreHealthUrl,
   eventStoreUrl,
   freePort,
-  isTaken,
   natsAnswers,
   natsCommand,
   natsUrl,
@@ -100,10 +100,12 @@ export async function infrastructure(
   const { eventStorePort, natsPort, postgres } = places.embedded;
   const specs: ProcessSpec[] = [];
   if (eventStorePort !== undefined) {
+    const healthUrl = eventStoreHealthUrl(eventStorePort);
     specs.push({
       name: 'eventstore',
       ...eventStoreCommand(inDataDir(settings, 'eventstore'), eventStorePort),
-      ready: () => isTaken(eventStorePort),
+      healthUrl,
+      ready: () => answers(healthUrl),
     });
   }
   if (natsPort !== undefined) {

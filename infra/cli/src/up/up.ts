@@ -1,11 +1,13 @@
 import { mkdirSync } from 'node:fs';
 import { CLOCK_FILE } from '@oo/contracts';
 import {
+  ConfigurationRefused,
   endOrphans,
   ensureDatabases,
   initPostgres,
   loadSecrets,
   type ProcessSpec,
+  type RunFile,
   readRunFile,
   removeRunFile,
   Supervisor,
@@ -27,18 +29,33 @@ const DEMO_PRODUCER = 'demo';
 
 export type Say = (line: string, kind?: 'passing') => void;
 
+/** What runs, once it is ready. */
+export interface Ready {
+  readonly url: string;
+  /** Of `oo up` itself: ended with SIGTERM, it ends the others. */
+  readonly pid: number;
+  readonly dataDir: string;
+  readonly processes: RunFile['processes'];
+}
+
 /**
  * Starts everything, keeps it running, and stops it when `stop` fires.
  * @param say takes the lines for the person who started it; a `passing` line may be written over by the next
+ * @param announce is told once when it is ready, also where it ran already
  */
-export async function up(settings: Settings, stop: AbortSignal, say: Say): Promise<void> {
+export async function up(
+  settings: Settings,
+  stop: AbortSignal,
+  say: Say,
+  announce: (ready: Ready) => void,
+): Promise<void> {
   mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
   const lock = lockDataFolder(settings.dataDir);
   if (typeof lock === 'number') {
-    const url = readRunFile(settings.dataDir)?.url;
-    say(
-      `oO runs already${url === undefined ? '' : ` at ${url}`} (pid ${lock}, data in ${settings.dataDir}).`,
-    );
+    const running = readRunFile(settings.dataDir);
+    const at = running === undefined ? '' : ` at ${running.url}`;
+    say(`oO runs already${at} (pid ${lock}, data in ${settings.dataDir}).`);
+    if (running !== undefined) announce(readyOf(running, settings.dataDir));
     return;
   }
   try {
@@ -47,25 +64,39 @@ export async function up(settings: Settings, stop: AbortSignal, say: Say): Promi
       const ended = await endOrphans(left);
       if (ended.length > 0) say(`  ✓ ended what an earlier run left: ${ended.join(', ')}`);
     }
-    await run(settings, stop, say);
+    await run(settings, stop, say, announce);
   } finally {
     lock();
   }
 }
 
-async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<void> {
+const readyOf = ({ url, supervisor, processes }: RunFile, dataDir: string): Ready => ({
+  url,
+  pid: supervisor.pid,
+  dataDir,
+  processes,
+});
+
+async function run(
+  settings: Settings,
+  stop: AbortSignal,
+  say: Say,
+  announce: (ready: Ready) => void,
+): Promise<void> {
   const secrets = loadSecrets(settings.dataDir);
   const places = await choosePlaces(settings, secrets);
   if (places.port !== settings.OO_PORT) say(`  ! port ${settings.OO_PORT} is taken; using ${places.port}`);
 
   const supervisor = new Supervisor(inDataDir(settings, 'logs'), {
     onCrash: (name, how, delay) => say(`  ! ${name} ended (${how}); started again in ${delay} ms`),
+    onBack: (name) => say(`  ✓ ${name} is back`),
+    onRefusal: (message) => say(`  ! ${message}\n  It is not started again; mend it and start oO anew.`),
     onChange: () => record(false),
   });
   let ready = false;
   const record = (done: boolean) => {
     ready ||= done;
-    writeRunFile(settings.dataDir, {
+    const run: RunFile = {
       supervisor: { pid: process.pid, startTime: startTimeOf(process.pid) ?? '' },
       url: places.publicUrl,
       environment: {
@@ -77,7 +108,9 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
       },
       processes: supervisor.processes,
       ready,
-    });
+    };
+    writeRunFile(settings.dataDir, run);
+    return run;
   };
 
   let leaveClock = async () => {};
@@ -119,14 +152,17 @@ async function run(settings: Settings, stop: AbortSignal, say: Say): Promise<voi
         await leaveClock();
         stop.throwIfAborted();
       }
-      record(true);
+      const running = record(true);
+      announce(readyOf(running, settings.dataDir));
       say(`\noO is ready: ${places.publicUrl}\n\nStop it with Ctrl-C. Ask it with: npx oo --help`);
     };
     await Promise.race([everything(), stopped]);
     await stopped;
   } catch (error) {
-    if (!stop.aborted)
-      throw new CommandError(EXIT.unavailable, error instanceof Error ? error.message : String(error));
+    if (!stop.aborted) {
+      const code = error instanceof ConfigurationRefused ? EXIT.usage : EXIT.unavailable;
+      throw new CommandError(code, error instanceof Error ? error.message : String(error));
+    }
   } finally {
     say('\nstopping …');
     await leaveClock();

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { endOrphans, readRunFile } from '@oo/embedded';
 import { CommandError, EXIT } from '../output.js';
-import { lockDataFolder } from '../up/data-folder-lock.js';
+import { LOCK_FILE, lockDataFolder } from '../up/data-folder-lock.js';
 import { DROP_READ_MODELS } from '../up/drop-read-models.js';
 
 /** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
@@ -11,6 +11,9 @@ const OURS = [
   ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'compile-cache', 'logs'],
   ...['secrets.json', 'run.json', 'run.json.new', DROP_READ_MODELS],
 ];
+
+/** What a folder has as soon as oO has kept anything in it; a reset deletes it last. */
+const MARKS = ['secrets.json', 'run.json', LOCK_FILE];
 
 /** What the event store can give again, beside the read models: the broker's folder. The learner keeps no files. */
 const REBUILDABLE = ['nats'];
@@ -24,7 +27,14 @@ export interface ResetResult {
  * @param confirmed true where the question has been answered on the command line
  */
 export async function reset(dataDir: string, confirmed: boolean, derived: boolean): Promise<ResetResult> {
-  if (!existsSync(dataDir)) return { deleted: [] };
+  const has = (name: string) => existsSync(join(dataDir, name));
+  if (!OURS.some(has) && !has(LOCK_FILE)) return { deleted: [] };
+  if (!MARKS.some(has)) {
+    throw new CommandError(
+      EXIT.refused,
+      `Nothing was deleted: ${dataDir} has none of ${MARKS.join(', ')}, so it is no data folder of oO. Name oO’s in OO_DATA_DIR.`,
+    );
+  }
   const lock = lockDataFolder(dataDir);
   if (typeof lock === 'number') {
     throw new CommandError(EXIT.refused, `oO runs with the data in ${dataDir} (pid ${lock}); stop it first.`);

@@ -4,6 +4,7 @@ import { QUERIES } from '@oo/contracts';
 import { type RunFile, startTimeOf } from '@oo/embedded';
 import { table } from '../output.js';
 import { ask, withBroker } from '../running.js';
+import { serverVersion } from './server-versions.js';
 
 /** Consumers whose progress can be asked for, and the process that they run in. */
 const WORKERS: readonly (readonly [worker: string, process: string])[] = [
@@ -22,6 +23,8 @@ export interface PartStatus {
   readonly ready: boolean;
   readonly version: string | null;
   readonly pid: number;
+  /** How often it was started again since oO was started. */
+  readonly restarts: number;
   readonly memoryMiB: number | null;
   readonly checks: Readonly<Record<string, boolean>>;
 }
@@ -42,7 +45,7 @@ export interface Status {
 }
 
 export async function status(run: RunFile): Promise<Status> {
-  const parts = await Promise.all(run.processes.map(partStatus));
+  const parts = await Promise.all(run.processes.map((entry) => partStatus(run, entry)));
   const consumers = await withBroker(run, consumersOf).catch(() =>
     WORKERS.map(([consumer, process]) => ({ consumer, process, lag: null, position: null })),
   );
@@ -50,15 +53,23 @@ export async function status(run: RunFile): Promise<Status> {
   return { url: run.url, healthy, parts, consumers };
 }
 
-async function partStatus(entry: RunFile['processes'][number]): Promise<PartStatus> {
+async function partStatus(run: RunFile, entry: RunFile['processes'][number]): Promise<PartStatus> {
   const alive = startTimeOf(entry.pid) === entry.startTime;
-  const health = alive && entry.healthUrl !== undefined ? await healthOf(entry.healthUrl) : undefined;
+  const [health, server] = alive
+    ? await Promise.all([
+        entry.healthUrl === undefined ? undefined : healthOf(entry.healthUrl),
+        serverVersion(run, entry),
+      ])
+    : [];
+  // Who has a health endpoint says so itself; a server without one is ready when it answers.
+  const ready = entry.healthUrl === undefined ? typeof server === 'string' : health?.ready === true;
   return {
     part: entry.name,
     state: alive ? 'up' : 'down',
-    ready: alive && (entry.healthUrl === undefined || health?.ready === true),
-    version: health?.version ?? null,
+    ready: alive && ready,
+    version: server ?? health?.version ?? null,
     pid: entry.pid,
+    restarts: entry.restarts,
     memoryMiB: memoryOf(entry.pid),
     checks: health?.checks ?? {},
   };
@@ -138,29 +149,33 @@ async function lagOf(nats: NatsConnection, position: string, head: string): Prom
   return page.events.length;
 }
 
+/** One table: a line for each process, and below it one for each consumer that is not the process itself. */
 export function statusText(state: Status): string {
-  const parts = table(
-    ['PART', 'STATE', 'READY', 'VERSION', 'MEMORY', 'PID', ''],
-    state.parts.map((part) => [
-      part.part,
-      part.state,
-      part.ready ? 'yes' : 'NO',
-      part.version ?? '-',
-      part.memoryMiB === null ? '-' : `${part.memoryMiB} MiB`,
-      String(part.pid),
-      Object.entries(part.checks)
-        .filter(([, ok]) => !ok)
-        .map(([name]) => `${name} fails`)
-        .join(', '),
-    ]),
-  );
-  const consumers = table(
-    ['CONSUMER', 'IN', 'LAG'],
-    state.consumers.map(({ consumer, process, lag }) => [
-      consumer,
-      process,
-      lag === null ? 'no answer' : lag === 0 ? 'none' : `${lag}${lag >= LAG_LIMIT ? ' or more' : ''} events`,
-    ]),
-  );
-  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${parts}\n\n${consumers}`;
+  const rows = state.parts.flatMap((part) => {
+    const consumers = state.consumers.filter(({ process }) => process === part.part);
+    const itself = consumers.find(({ consumer }) => consumer === part.part);
+    const failing = Object.entries(part.checks).filter(([, ok]) => !ok);
+    return [
+      [
+        part.part,
+        part.state === 'down' ? 'DOWN' : part.ready ? 'ready' : 'NOT READY',
+        itself === undefined ? '' : lagText(itself),
+        part.version ?? '-',
+        String(part.restarts),
+        String(part.pid),
+        part.memoryMiB === null ? '-' : `${part.memoryMiB} MiB`,
+        failing.map(([name]) => `${name} fails`).join(', '),
+      ],
+      ...consumers
+        .filter((one) => one !== itself)
+        .map((one) => [`  ${one.consumer}`, '', lagText(one), '', '', '', '', '']),
+    ];
+  });
+  const head = ['PART', 'STATE', 'LAG', 'VERSION', 'RESTARTS', 'PID', 'MEMORY', ''];
+  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${table(head, rows)}`;
+}
+
+function lagText({ lag }: ConsumerStatus): string {
+  if (lag === null) return 'no answer';
+  return lag === 0 ? 'none' : `${lag}${lag >= LAG_LIMIT ? ' or more' : ''} events`;
 }

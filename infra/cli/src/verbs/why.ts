@@ -1,6 +1,9 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { isDecisionId, QUERIES, type UserId } from '@oo/contracts';
-import type { RunFile } from '@oo/embedded';
+import { ROOT, type RunFile } from '@oo/embedded';
 import { decisionById, lastDecision } from '@oo/projections';
+import { z } from 'zod';
 import { CommandError, EXIT, table } from '../output.js';
 import { resolveUser } from '../people.js';
 import { ask, withBroker, withReadModels } from '../running.js';
@@ -14,12 +17,33 @@ interface Reason extends InWords {
   readonly contribution: number;
 }
 
+/** What all contributions add up to, also those that are too small to be recorded as reasons. */
+interface Sum {
+  readonly total: number;
+  readonly count: number;
+}
+
+/** How the probability of speaking came about, where the policy tells. */
+interface Account {
+  readonly moment: Sum;
+  /** Of the chosen one. */
+  readonly tip: Sum | null;
+  /** What the candidates are worth on average. */
+  readonly expected: number;
+  /** The probability that moment and tips make, before bounds and page. */
+  readonly act: number;
+  /** An open page settled it instead. */
+  readonly page: boolean;
+}
+
 /** What the recommender's replay says of one decision. */
 interface Explained {
   readonly user: string;
   readonly identical: boolean;
   readonly record: {
     readonly decidedAt: string;
+    /** Until when the tip stays, or the outcome of waiting is counted. */
+    readonly holdsUntil: string;
     readonly policy: string;
     readonly policyVersion: string;
     readonly priorVersion: string;
@@ -33,13 +57,14 @@ interface Explained {
     readonly momentReasons: readonly Reason[];
     readonly tipReasons: readonly Reason[];
     readonly actProbability: number;
+    readonly account: Account | null;
     readonly choice: string | null;
     readonly alternatives: readonly { readonly ref: string; readonly probability: number }[];
   };
 }
 
 export interface Why extends Explained {
-  /** The tip's text, asked of its source now; null where nothing was said or the source has it no more. */
+  /** The tip's text: an advice's from the catalogue, a todo's asked of its source now; null where there is none. */
   readonly title: string | null;
   /** What became of it. */
   readonly outcome: { readonly answer: string | null; readonly outcome: string | null };
@@ -80,22 +105,65 @@ export async function why(run: RunFile, which: string, user: string): Promise<Wh
 }
 
 async function titleOf(run: RunFile, userId: UserId, ref: string): Promise<string | null> {
-  if (ref.startsWith('oo:')) return null;
+  if (ref.startsWith('oo:')) return adviceTitle(ref);
   const text = (await withBroker(run, (nats) => ask(nats, QUERIES.text, { userId, ref }))) as {
     title?: string;
   };
   return text.title ?? null;
 }
 
+const catalogue = z.object({ advices: z.array(z.object({ ref: z.string(), title: z.string() })) });
+
+/** The words of an advice, out of contracts/advices.json; null for one that this build has no more. */
+export function adviceTitle(ref: string): string | null {
+  const file = join(ROOT, 'contracts/advices.json');
+  const { advices } = catalogue.parse(JSON.parse(readFileSync(file, 'utf8')));
+  return advices.find((advice) => advice.ref === ref)?.title ?? null;
+}
+
 const percent = (share: number): string => `${(share * 100).toFixed(1)} %`;
 const signed = (value: number): string => `${value < 0 ? '−' : '+'}${Math.abs(value).toFixed(3)}`;
-const reasonLines = (title: string, reasons: readonly Reason[]): string[] =>
-  reasons.length === 0
-    ? []
-    : ['', title, ...reasons.map(({ words, contribution }) => `  ${signed(contribution)}  ${words}`)];
+const line = (contribution: number, words: string): string => `  ${signed(contribution)}  ${words}`;
+const thousandths = (value: number): number => Math.round(value * 1000);
 
-export function whyText({ record, explanation, title, outcome, identical, differences }: Why): string {
-  const { choice, obstacles, alternatives } = explanation;
+/** The reasons, and below them what is missing to their sum, so that the column adds up as it is printed. */
+function reasonLines(title: string, reasons: readonly Reason[], sum: Sum | null | undefined): string[] {
+  if (reasons.length === 0) return [];
+  const lines = ['', title, ...reasons.map(({ words, contribution }) => line(contribution, words))];
+  if (sum === null || sum === undefined) return lines;
+  const shown = reasons.reduce((total, { contribution }) => total + thousandths(contribution), 0);
+  const rest = (thousandths(sum.total) - shown) / 1000;
+  const smaller = Math.max(0, sum.count - reasons.length);
+  if (smaller > 0) lines.push(line(rest, `and ${smaller} smaller`));
+  else if (rest !== 0) lines.push(line(rest, 'rounding'));
+  return lines;
+}
+
+/** What the tips add to the moment, the sum, and the probability that it makes. */
+function accountLines({ moment, expected, act, page }: Account, actProbability: number): string[] {
+  const sum = (thousandths(moment.total) + thousandths(expected)) / 1000;
+  const settled = thousandths(act) === thousandths(actProbability);
+  const otherwise = page
+    ? `; as the page is open, it is ${percent(actProbability)}`
+    : `; neither answer is ever ruled out, so it is ${percent(actProbability)}`;
+  return [
+    line(expected, 'what the tips at hand are worth on average'),
+    line(sum, `in all, which makes ${percent(act)}${settled ? '' : otherwise}`),
+  ];
+}
+
+function becameLine({ record, explanation, outcome }: Why): string | undefined {
+  const became = outcome.outcome?.replace('OUTCOME_KIND_', '').toLowerCase().replaceAll('_', ' ');
+  if (explanation.choice === null) {
+    return became === undefined ? undefined : `It kept silent until ${record.holdsUntil}.`;
+  }
+  if (outcome.answer === null && became === undefined) return undefined;
+  return `Answered: ${outcome.answer ?? 'not at all'}. Outcome: ${became ?? 'still open'}.`;
+}
+
+export function whyText(why: Why): string {
+  const { record, explanation, title, identical, differences } = why;
+  const { choice, obstacles, alternatives, account } = explanation;
   const lines = [
     choice === null ? 'Nothing was said.' : `The tip was ${choice}${title === null ? '' : ` “${title}”`}.`,
     `${record.decidedAt}: ${explanation.trigger.words}`,
@@ -103,8 +171,9 @@ export function whyText({ record, explanation, title, outcome, identical, differ
     ...(obstacles.length > 0
       ? ['Speaking was not allowed:', ...obstacles.map(({ words }) => `  ${words}`)]
       : [`Probability of speaking: ${percent(explanation.actProbability)}`]),
-    ...reasonLines('Why this moment, and why not:', explanation.momentReasons),
-    ...reasonLines('Why this tip, and why not:', explanation.tipReasons),
+    ...reasonLines('Why this moment, and why not:', explanation.momentReasons, account?.moment),
+    ...(account === null ? [] : accountLines(account, explanation.actProbability)),
+    ...reasonLines('Why this tip, and why not:', explanation.tipReasons, account?.tip),
   ];
   if (alternatives.length > 0) {
     const rows = alternatives.map(({ ref, probability }) => [
@@ -114,11 +183,8 @@ export function whyText({ record, explanation, title, outcome, identical, differ
     ]);
     lines.push('', table(['  CANDIDATE', 'IF SPEAKING', ''], rows));
   }
-  if (outcome.answer !== null || outcome.outcome !== null) {
-    const became =
-      outcome.outcome?.replace('OUTCOME_KIND_', '').toLowerCase().replaceAll('_', ' ') ?? 'still open';
-    lines.push('', `Answered: ${outcome.answer ?? 'not at all'}. Outcome: ${became}.`);
-  }
+  const became = becameLine(why);
+  if (became !== undefined) lines.push('', became);
   lines.push(
     '',
     `Policy ${record.policy} ${record.policyVersion}, prior ${record.priorVersion}, state ${record.stateDigest.slice(0, 16)}…`,

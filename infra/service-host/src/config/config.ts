@@ -14,6 +14,16 @@ export function piece<Schema extends z.ZodType>(schema: Schema, allowed: string,
   return schema;
 }
 
+/** The same value where it need not be given; `without` says what its absence means. */
+export function optionalPiece<Schema extends z.ZodType>(
+  schema: Schema,
+  without: string,
+): z.ZodOptional<Schema> {
+  const about = pieces.get(schema);
+  const allowed = `${about?.allowed ?? 'another value'}, or nothing for ${without}`;
+  return piece(schema.optional(), allowed, about?.secret === true ? 'secret' : undefined);
+}
+
 /** The environment does not hold a valid configuration. The message names every variable that is wrong. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly string[]) {

@@ -1,0 +1,61 @@
+import { expect, it } from 'vitest';
+import { type ConsumerStatus, type PartStatus, type Status, statusText } from './status.js';
+
+const part = (name: string, over: Partial<PartStatus> = {}): PartStatus => ({
+  part: name,
+  state: 'up',
+  ready: true,
+  version: '0.1.0',
+  pid: 42,
+  restarts: 0,
+  memoryMiB: 64,
+  checks: {},
+  ...over,
+});
+const consumer = (name: string, process: string, over: Partial<ConsumerStatus> = {}): ConsumerStatus => ({
+  consumer: name,
+  process,
+  lag: 0,
+  position: '7',
+  ...over,
+});
+const WELL: Status = {
+  url: 'http://localhost:4646',
+  healthy: true,
+  parts: [part('postgres', { version: '18.4' }), part('relay'), part('projections', { restarts: 2 })],
+  consumers: [
+    consumer('relay', 'relay'),
+    consumer('timeline', 'projections', { lag: 3 }),
+    consumer('decisions', 'projections'),
+  ],
+};
+
+it('is one table, with the consumers of a process below it', () => {
+  expect(statusText(WELL)).toBe(
+    `oO is well: http://localhost:4646
+
+PART         STATE  LAG       VERSION  RESTARTS  PID  MEMORY
+postgres     ready            18.4     0         42   64 MiB
+relay        ready  none      0.1.0    0         42   64 MiB
+projections  ready            0.1.0    2         42   64 MiB
+  timeline          3 events
+  decisions         none`,
+  );
+});
+
+it('says what is not as it should be', () => {
+  const text = statusText({
+    ...WELL,
+    healthy: false,
+    parts: [
+      part('postgres', { state: 'down', ready: false, version: null, memoryMiB: null }),
+      part('gateway', { ready: false, checks: { nats: false, sql: true } }),
+      part('relay'),
+    ],
+    consumers: [consumer('relay', 'relay', { lag: null, position: null })],
+  });
+  expect(text).toContain('oO is NOT well');
+  expect(text).toMatch(/\npostgres +DOWN +- +0 +42 +-\n/);
+  expect(text).toMatch(/\ngateway +NOT READY .* nats fails\n/);
+  expect(text).toMatch(/\nrelay +ready +no answer /);
+});
