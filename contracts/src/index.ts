@@ -1,3 +1,4 @@
+export * from './answer-window.js';
 export * from './canonical.js';
 export * from './envelope.js';
 export * from './events.js';

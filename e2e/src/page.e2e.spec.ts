@@ -79,7 +79,7 @@ describe.each<[string, BrowserContextOptions]>([
 
     const before = new Date().toISOString();
     await context.setOffline(true);
-    await page.getByTestId('offline').waitFor();
+    await page.getByTestId('note').waitFor();
     await page.reload();
     await page.getByTestId('tip').waitFor();
     expect(await page.getByTestId('tip-title').innerText()).toBe(title);

@@ -133,6 +133,15 @@ describe('the provider', () => {
     }
   });
 
+  it('shows the mark where browsers look for it, and its policy lets them', async () => {
+    const icon = await fetch(`${issuer}/favicon.ico`);
+    expect([icon.status, icon.headers.get('content-type')]).toEqual([200, 'image/svg+xml']);
+    expect(await icon.text()).toContain('<circle');
+    const page = await fetch(`${issuer}/interaction/abc`);
+    expect(await page.text()).toContain('<link rel="icon" href="/favicon.ico"');
+    expect(page.headers.get('content-security-policy')).toContain("img-src 'self'");
+  });
+
   it('brings its own faces', async () => {
     for (const name of ['serif', 'sans']) {
       const response = await fetch(`${issuer}/fonts/${name}.woff2`);

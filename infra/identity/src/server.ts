@@ -7,7 +7,7 @@ import { z } from 'zod';
 import { type Account, type Accounts, accountName, MAX_ACCOUNTS } from './accounts.js';
 import type { Keys } from './keys.js';
 import { openProvider, type ProviderSettings } from './provider.js';
-import { errorPage, FONTS, signInPage, signInPolicy } from './sign-in-page.js';
+import { errorPage, FONTS, ICON_PATH, ICON_SVG, signInPage, signInPolicy } from './sign-in-page.js';
 
 const MAX_FORM_BYTES = 4096;
 
@@ -28,6 +28,9 @@ export function identityServer(settings: ProviderSettings, keys: Keys, accounts:
       sendJson(response, health.live());
     } else if (font !== undefined) {
       sendFont(response, font);
+    } else if (pathname === ICON_PATH) {
+      response.writeHead(200, { 'content-type': 'image/svg+xml', 'cache-control': 'public, max-age=86400' });
+      response.end(ICON_SVG);
     } else if (pathname.startsWith('/interaction/')) {
       interaction(provider, accounts, origin, request, response).catch((error: unknown) => {
         const known = error instanceof errors.OIDCProviderError;

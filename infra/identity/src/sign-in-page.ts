@@ -31,7 +31,8 @@ label { color: var(--soft); font-size: 0.9rem; }
 .field { display: flex; gap: 0.5rem; }
 .field button { flex: none; padding-inline: 1.1rem; }
 input { font: inherit; min-width: 0; flex: 1; padding: 0.8rem 1.1rem; border-radius: 999px;
-  border: 1px solid var(--line); background: transparent; color: var(--ink); }
+  border: 1px solid #77726a; background: transparent; color: var(--ink); }
+::placeholder { color: var(--soft); opacity: 1; }
 .wrong { color: #f0a58f; }
 `;
 
@@ -41,6 +42,7 @@ export function signInPolicy(origins: readonly string[]): string {
   return [
     "default-src 'none'",
     "font-src 'self'",
+    "img-src 'self'",
     `style-src 'sha256-${hash}'`,
     // Chromium checks the redirects that follow a form against form-action too.
     `form-action 'self' ${origins.join(' ')}`,
@@ -49,13 +51,20 @@ export function signInPolicy(origins: readonly string[]): string {
   ].join('; ');
 }
 
+const RINGS = '<circle cx="13" cy="32" r="11.2"/><circle cx="50" cy="23" r="21.2"/>';
 const MARK = `<svg viewBox="0 0 74 46" fill="none" stroke="currentColor" stroke-width="2.4" aria-hidden="true">
-<circle cx="13" cy="32" r="11.2"/><circle cx="50" cy="23" r="21.2"/></svg>`;
+${RINGS}</svg>`;
+
+/** The mark for a tab, on a ground of its own. Also at the place where browsers look without having been told. */
+export const ICON_PATH = '/favicon.ico';
+export const ICON_SVG = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="-9 -23 92 92"><rect x="-9" y="-23" width="92"
+ height="92"/><g fill="none" stroke="#f2efe9" stroke-width="3.6">${RINGS}</g></svg>
+`;
 
 function page(body: string): string {
   return `<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="theme-color" content="#000000"><title>Sign in to oO</title><style>${STYLE}</style></head>
+<meta name="theme-color" content="#000000"><link rel="icon" href="${ICON_PATH}" type="image/svg+xml"><title>Sign in to oO</title><style>${STYLE}</style></head>
 <body><main>${MARK}${body}</main></body></html>
 `;
 }

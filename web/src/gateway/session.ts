@@ -1,10 +1,12 @@
+import { UnexpectedAnswer } from './problem.js';
+
 async function post(path: string, body: unknown): Promise<Response> {
   const response = await fetch(path, {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
     body: JSON.stringify(body),
   });
-  if (!response.ok) throw new Error(`${path} was answered with ${response.status}`);
+  if (!response.ok) throw new UnexpectedAnswer(`${path} was answered with ${response.status}`);
   return response;
 }
 
@@ -17,7 +19,7 @@ export async function signIn(): Promise<void> {
   });
   const answer: unknown = await response.json();
   if (typeof answer !== 'object' || answer === null || !('url' in answer) || typeof answer.url !== 'string') {
-    throw new Error('there is no way to the identity provider');
+    throw new UnexpectedAnswer('there is no way to the identity provider');
   }
   location.assign(answer.url);
 }

@@ -16,7 +16,7 @@ interface Schema extends DBSchema {
   letters: { key: number; value: Letter; indexes: { key: string } };
 }
 
-/** The device's memory: the last tip, and letters that are not sent yet. Signing out empties both. */
+/** The device's memory: the last tip, and letters that are not sent yet. Signing out forgets the first. */
 export class Memory implements LetterStore {
   private constructor(private readonly db: IDBPDatabase<Schema>) {}
 
@@ -63,11 +63,14 @@ export class Memory implements LetterStore {
     await transaction.done;
   }
 
-  async forgetPerson(): Promise<void> {
-    await this.db.clear('person');
+  async replace(letter: Letter): Promise<void> {
+    const transaction = this.db.transaction('letters', 'readwrite');
+    const cursor = await transaction.store.index('key').openCursor(letter.key);
+    await cursor?.update(letter);
+    await transaction.done;
   }
 
-  async forgetLetters(): Promise<void> {
-    await this.db.clear('letters');
+  async forgetPerson(): Promise<void> {
+    await this.db.clear('person');
   }
 }

@@ -1,7 +1,8 @@
+import { ANSWER_WINDOW_MS } from '@oo/contracts/answer-window';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Failure } from '../gateway/problem.js';
-import { flush, type Letter, type LetterStore, type Post, pauseMs } from './outbox.js';
+import { flush, type Letter, type LetterStore, type Post, pauseMs, sorted, TOO_LATE } from './outbox.js';
 
 const letter = (key: string, userId = 'ada', at = 0): Letter => ({
   key,
@@ -17,6 +18,9 @@ class Drawer implements LetterStore {
   remove = async (key: string) => {
     this.lying = this.lying.filter((known) => known.key !== key);
   };
+  replace = async (letter: Letter) => {
+    this.lying = this.lying.map((known) => (known.key === letter.key ? letter : known));
+  };
 }
 
 class Refusal extends Error {
@@ -24,7 +28,15 @@ class Refusal extends Error {
     super();
   }
 }
-const refused = (status: number) => new Refusal({ kind: 'problem', status, title: '', detail: '' });
+const refused = (status: number, kind = 'x') =>
+  new Refusal({
+    kind: 'problem',
+    type: `urn:oo:problem:${kind}`,
+    status,
+    title: 'T',
+    detail: `Why ${kind}.`,
+  });
+const failing = new Refusal({ kind: 'failing' });
 const unreachable = new Refusal({ kind: 'unreachable' });
 const failureOf = (error: unknown): Failure => (error as Refusal).failure;
 
@@ -43,7 +55,7 @@ describe('the outbox', () => {
       ['a', 4_000],
       ['b', 1_000],
     ]);
-    expect(result).toEqual({ left: 0, revision: '2', signedOut: false, unreachable: false });
+    expect(result).toEqual({ left: [], refused: [], revision: '2', signedOut: false });
     expect(await store.letters()).toEqual([]);
   });
 
@@ -58,25 +70,63 @@ describe('the outbox', () => {
 
   it.each([
     ['no network', unreachable],
-    ['a gateway that cannot now', refused(503)],
+    ['a gateway that fails', failing],
     ['too many requests', refused(429)],
+    ['others who wrote just then', refused(409, 'conflict')],
   ])('keeps this letter and all behind it: %s', async (_name, error) => {
     const store = new Drawer([letter('a'), letter('b'), letter('c')]);
     const result = await send(store, async ({ key }) => {
       if (key === 'b') throw error;
       return { revision: '7' };
     });
-    expect(result).toEqual({ left: 2, revision: '7', signedOut: false, unreachable: error === unreachable });
+    expect(result).toEqual({
+      left: [letter('b'), letter('c')],
+      refused: [],
+      revision: '7',
+      signedOut: false,
+      failure: error.failure,
+    });
     expect((await store.letters()).map(({ key }) => key)).toEqual(['b', 'c']);
   });
 
-  it('drops what was refused for good and goes on', async () => {
+  it('keeps an answer that was refused for good, with the reason, sends it no more, and goes on', async () => {
     const store = new Drawer([letter('a'), letter('b')]);
-    const result = await send(store, async ({ key }) => {
-      if (key === 'a') throw refused(409);
+    const sent: string[] = [];
+    const post: Post = async ({ key }) => {
+      sent.push(key);
+      if (key === 'a') throw refused(409, 'already-answered');
       return { revision: '7' };
+    };
+    const told = [{ ...letter('a'), refusal: 'Why already-answered.' }];
+    expect(await send(store, post)).toEqual({ left: [], refused: told, revision: '7', signedOut: false });
+    expect(await store.letters()).toEqual(told);
+    expect(await send(store, post)).toEqual({ left: [], refused: told, signedOut: false });
+    expect(sent).toEqual(['a', 'b']);
+  });
+
+  it('tells nothing of a showing that was refused', async () => {
+    const store = new Drawer([{ ...letter('a'), what: { kind: 'shown' } }]);
+    const result = await send(store, async () => {
+      throw refused(404, 'unknown-tip');
     });
-    expect(result).toEqual({ left: 0, revision: '7', signedOut: false, unreachable: false });
+    expect(result).toEqual({ left: [], refused: [], signedOut: false });
+    expect(await store.letters()).toEqual([]);
+  });
+
+  it('refuses an answer that has grown too old to be taken, without sending it', async () => {
+    const [late, intime] = [letter('late', 'ada', 0), letter('in time', 'ada', 1)];
+    const store = new Drawer([late, intime]);
+    const now = ANSWER_WINDOW_MS + 1;
+    const refused = [{ ...late, refusal: TOO_LATE }];
+    expect(await sorted(store, { userId: 'ada', now })).toEqual({ waiting: [intime], refused });
+    const sent: string[] = [];
+    const post: Post = async ({ key }) => {
+      sent.push(key);
+      return { revision: '1' };
+    };
+    const result = await send(store, post, 'ada', () => now);
+    expect(sent).toEqual(['in time']);
+    expect(result).toEqual({ left: [], refused, revision: '1', signedOut: false });
   });
 
   it('keeps everything when the session has ended, and says so', async () => {
@@ -84,18 +134,19 @@ describe('the outbox', () => {
     const result = await send(store, async () => {
       throw refused(401);
     });
-    expect(result).toEqual({ left: 2, signedOut: true, unreachable: false });
+    expect(result).toMatchObject({ left: [letter('a'), letter('b')], refused: [], signedOut: true });
   });
 
-  it('does not send what somebody else left on this device', async () => {
+  it('neither sends nor loses what somebody else left on this device', async () => {
     const sent: string[] = [];
     const store = new Drawer([letter('a', 'bob'), letter('b')]);
-    await send(store, async ({ key }) => {
+    const result = await send(store, async ({ key }) => {
       sent.push(key);
       return { revision: '1' };
     });
     expect(sent).toEqual(['b']);
-    expect(await store.letters()).toEqual([]);
+    expect(result.left).toEqual([]);
+    expect(await store.letters()).toEqual([letter('a', 'bob')]);
   });
 
   it('loses no letter and sends none after it was recorded, however the network breaks', async () => {
@@ -108,6 +159,7 @@ describe('the outbox', () => {
           const store = new Drawer(Array.from({ length: count }, (_, index) => letter(String(index))));
           const recorded = new Set<string>();
           const settled = new Set<string>();
+          const refusals = new Set<string>();
           const post: Post = async ({ key }) => {
             expect(settled.has(key)).toBe(false);
             const next = outcomes.shift() ?? 'recorded';
@@ -115,11 +167,17 @@ describe('the outbox', () => {
             if (next !== 'refused') recorded.add(key);
             if (next === 'recorded but unheard') throw unreachable;
             settled.add(key);
-            if (next === 'refused') throw refused(404);
+            if (next === 'refused') {
+              refusals.add(key);
+              throw refused(404, 'unknown-tip');
+            }
             return { revision: '1' };
           };
-          while ((await send(store, post)).left > 0);
+          while ((await send(store, post)).left.length > 0);
           expect(settled.size).toBe(count);
+          // Each answer was taken, or its person is told that it was not.
+          const told = (await store.letters()).map(({ key }) => key);
+          expect(new Set(told)).toEqual(refusals);
         },
       ),
     );

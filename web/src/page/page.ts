@@ -1,7 +1,7 @@
 import type { Gateway } from '../gateway/client.js';
 import { type Failure, failureOf } from '../gateway/problem.js';
 import type { Memory, Remembered } from '../memory/memory.js';
-import { type AnswerName, flush, type Letter, pauseMs } from '../outbox/outbox.js';
+import { type AnswerName, flush, type Letter, pauseMs, sorted } from '../outbox/outbox.js';
 import { deviceKind, utcOffsetMinutes } from '../presence/device.js';
 import {
   INITIAL,
@@ -11,6 +11,7 @@ import {
   viewOf,
   withAnswer,
   withCurrent,
+  withFailure,
 } from './page-state.js';
 
 /** A stream that is interrupted for less than this has not been missed by anybody. */
@@ -31,6 +32,8 @@ export class Page {
   #interruption: ReturnType<typeof setTimeout> | undefined;
   #retry: ReturnType<typeof setTimeout> | undefined;
   #attempt = 0;
+  /** How often in a row the stream was ended by the other side before it was open. */
+  #streamFailures = 0;
   #connecting: Promise<void> | undefined;
   #flushing: Promise<void> | undefined;
   #answeredAt: string | undefined;
@@ -55,15 +58,20 @@ export class Page {
     for (const change of ['online', 'offline']) addEventListener(change, () => this.#connect());
     document.addEventListener('visibilitychange', () => this.#onVisibility());
     addEventListener('pagehide', () => this.#tell('closed'));
-    const [remembered, letters] = await Promise.all([
-      this.parts.memory.recall(),
-      this.parts.memory.letters(),
-    ]);
+    const remembered = await this.parts.memory.recall();
     if (remembered !== undefined) {
       const { userId, name, answeredAt } = remembered;
-      const current = stillHolding(remembered.current, Date.now());
+      const now = Date.now();
+      const { waiting, refused } = await withLock('oo-outbox', () =>
+        sorted(this.parts.memory, { userId, now }),
+      );
       this.#answeredAt = answeredAt;
-      this.#set({ person: { kind: 'member', userId, name }, current, waiting: letters.length });
+      this.#set({
+        person: { kind: 'member', userId, name },
+        current: stillHolding(remembered.current, now),
+        waiting: answersIn(waiting),
+        refused,
+      });
     }
     await this.#connect();
   }
@@ -84,7 +92,6 @@ export class Page {
       await this.#flush();
       await this.parts.signOut();
       await this.#leave();
-      await this.parts.memory.forgetLetters();
       this.#set({ person: { kind: 'nobody' } });
     });
   };
@@ -131,7 +138,15 @@ export class Page {
       this.#replace({ ...before, trouble: NOT_KEPT });
       return;
     }
+    await this.putAwayRefusals();
     await this.#flush();
+  };
+
+  /** The person has read which answers were not taken. */
+  readonly putAwayRefusals = async (): Promise<void> => {
+    const { refused } = this.#state;
+    this.#set({ refused: [] });
+    for (const { key } of refused) await this.parts.memory.remove(key);
   };
 
   readonly openWhy = async (): Promise<void> => {
@@ -142,9 +157,7 @@ export class Page {
     const why = await this.parts.gateway.why.query({ tipId }).then(
       (explanation) => ({ kind: 'reasons', explanation }) as const,
       (error: unknown) => {
-        const failure = failureOf(error);
-        const detail =
-          failure.kind === 'problem' ? failure.detail : 'The reasons cannot be reached now. Try again later.';
+        const detail = wordsOf(failureOf(error), 'The reasons cannot be reached now. Try again later.');
         return { kind: 'trouble', detail } as const;
       },
     );
@@ -170,7 +183,10 @@ export class Page {
       const { person } = this.#state;
       const isSame = arrival.signedIn && 'userId' in person && person.userId === arrival.userId;
       if (person.kind !== 'unknown' && !isSame) await this.#leave();
-      this.#set({ reachable: true, trouble: undefined });
+      this.#set({ trouble: undefined });
+      // Whether all is well with the tips themselves is seen once their stream is open.
+      const follows = arrival.signedIn && arrival.consented && document.visibilityState === 'visible';
+      if (!follows || this.#state.link.kind === 'away') this.#set({ link: { kind: 'open' } });
       if (!arrival.signedIn) {
         this.#set({ person: { kind: 'nobody' } });
         return;
@@ -186,12 +202,12 @@ export class Page {
   }
 
   #onFailure(failure: Failure): void {
-    if (failure.kind === 'problem' && failure.status < 500 && failure.status !== 429) {
+    if (failure.kind === 'problem' && failure.status !== 429) {
       const { title, detail } = failure;
       this.#set({ trouble: { title, detail, remedy: 'reload' } });
       return;
     }
-    this.#set({ reachable: false });
+    this.#replace(withFailure(this.#state, failure.kind === 'problem' ? 'failing' : failure.kind));
     this.#connectLater();
   }
 
@@ -199,8 +215,9 @@ export class Page {
     clearTimeout(this.#retry);
     this.#retry = setTimeout(() => this.#connect(), pauseMs(this.#attempt));
     this.#attempt += 1;
-    const { reachable, current } = this.#state;
-    if (!reachable && current !== undefined) this.#set({ current: stillHolding(current, Date.now()) });
+    const { link, current } = this.#state;
+    if (link.kind !== 'open' && current !== undefined)
+      this.#set({ current: stillHolding(current, Date.now()) });
   }
 
   /** While somebody can see the page, it follows their tip. A hidden one would hold a connection for nobody. */
@@ -225,10 +242,20 @@ export class Page {
       onConnectionStateChange: ({ state, error }) => {
         if (state === 'pending') this.#reached();
         if (state !== 'connecting' || error === null) return;
-        this.#interruption ??= setTimeout(() => this.#set({ reachable: false }), INTERRUPTION_MS);
+        this.#interruption ??= setTimeout(
+          () =>
+            this.#replace(
+              withFailure(this.#state, failureOf(error).kind === 'unreachable' ? 'unreachable' : 'failing'),
+            ),
+          INTERRUPTION_MS,
+        );
       },
-      onError: () => {
+      onError: (error) => {
         this.#stream = undefined;
+        // A browser gives a stream up when it was answered, but not as a stream. Once, that may be an ended session.
+        this.#streamFailures += 1;
+        if (this.#streamFailures > 1 && failureOf(error).kind !== 'problem')
+          this.#replace(withFailure(this.#state, 'failing'));
         this.#connectLater();
       },
     });
@@ -238,8 +265,9 @@ export class Page {
   #reached(): void {
     clearTimeout(this.#interruption);
     this.#interruption = undefined;
-    const wasAway = !this.#state.reachable;
-    if (wasAway) this.#set({ reachable: true });
+    this.#streamFailures = 0;
+    const wasAway = this.#state.link.kind !== 'open';
+    if (wasAway) this.#set({ link: { kind: 'open' } });
     if (wasAway || this.#state.waiting > 0) this.#flush().catch(reportLater);
     if (wasAway) this.#tell('opened');
   }
@@ -257,10 +285,11 @@ export class Page {
           now: Date.now,
           failureOf,
         });
-      const { left, revision, signedOut, unreachable } = await withLock('oo-outbox', send);
+      const { left, refused, revision, signedOut, failure } = await withLock('oo-outbox', send);
       this.#answeredAt = revision ?? this.#answeredAt;
-      this.#set({ waiting: left, ...(unreachable ? { reachable: false } : {}) });
-      if (signedOut || left > 0) this.#connectLater();
+      this.#set({ waiting: answersIn(left), refused });
+      if (failure?.kind === 'unreachable') this.#replace(withFailure(this.#state, 'unreachable'));
+      if (signedOut || left.length > 0) this.#connectLater();
     })();
     this.#flushing = mine;
     await mine;
@@ -324,8 +353,8 @@ export class Page {
   }
 
   /**
-   * The person is here no more, and what the page showed them is gone. Letters stay, since a session may have ended
-   * by itself: they are sent when the same person comes back, and dropped when it is another.
+   * The person is here no more, and what the page showed them is gone. Letters stay: they have no words in them, and
+   * are sent when the same person comes back.
    */
   async #leave(): Promise<void> {
     this.#unfollow();
@@ -333,7 +362,7 @@ export class Page {
     this.#told = 'closed';
     this.#seen.clear();
     await this.parts.memory.forgetPerson();
-    this.#replace({ ...INITIAL, reachable: this.#state.reachable });
+    this.#replace({ ...INITIAL, link: this.#state.link });
   }
 
   async #whileBusy(title: string, act: () => Promise<void>): Promise<void> {
@@ -342,11 +371,7 @@ export class Page {
     try {
       await act();
     } catch (error) {
-      const failure = failureOf(error);
-      const detail =
-        failure.kind === 'problem'
-          ? failure.detail
-          : 'oO cannot be reached. Look to the network and try again.';
+      const detail = wordsOf(failureOf(error), 'oO cannot be reached. Look to the network and try again.');
       this.#set({ trouble: { title, detail, remedy: 'retry' } satisfies Trouble });
     } finally {
       this.#set({ busy: false });
@@ -369,6 +394,22 @@ const NOT_KEPT: Trouble = {
     'This device could not store it, and it was not sent. Make room, load the page again and answer once more.',
   remedy: 'reload',
 };
+
+function answersIn(letters: readonly Letter[]): number {
+  return letters.filter(({ what }) => what.kind === 'answer').length;
+}
+
+/** What to say of a failure. @param away what is said where nothing answered */
+function wordsOf(failure: Failure, away: string): string {
+  switch (failure.kind) {
+    case 'problem':
+      return failure.detail;
+    case 'failing':
+      return 'oO has a problem and gives no answer now. Try again in a moment.';
+    case 'unreachable':
+      return away;
+  }
+}
 
 /** 128 random bits. `crypto.randomUUID` is missing on an address without TLS. */
 function newKey(): string {

@@ -2,7 +2,7 @@
 export function Begin({ name, busy, onBegin }: { name: string; busy: boolean; onBegin: () => void }) {
   return (
     <section className="words">
-      <h1>{name === '' ? 'Hello.' : `Hello, ${name}.`}</h1>
+      <h1 tabIndex={-1}>{name === '' ? 'Hello.' : `Hello, ${name}.`}</h1>
       <p>
         oO follows signals of your day: tasks, habits, calendar, mood, and when this page is open. Now and
         then it shows one tip here. Most of the time it says nothing.
@@ -13,7 +13,7 @@ export function Begin({ name, busy, onBegin }: { name: string; busy: boolean; on
       </p>
       <p>With “Begin” you allow this.</p>
       <p className="actions">
-        <button type="button" className="first" data-testid="begin" disabled={busy} onClick={onBegin}>
+        <button type="button" className="first" data-testid="begin" aria-disabled={busy} onClick={onBegin}>
           Begin
         </button>
       </p>

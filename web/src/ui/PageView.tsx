@@ -1,7 +1,8 @@
 import { useEffect, useSyncExternalStore } from 'react';
 import type { Page } from '../page/page.js';
-import { noteOf, type PageState, viewOf } from '../page/page-state.js';
+import { noteOf, type PageState, refusalOf, viewOf } from '../page/page-state.js';
 import { Begin } from './Begin.js';
+import { KeptFocus } from './KeptFocus.js';
 import { Loading, Quiet } from './Quiet.js';
 import { Shell, TroubleView } from './Shell.js';
 import { SignedOut } from './SignedOut.js';
@@ -15,37 +16,44 @@ export function PageView({ page }: { page: Page }) {
   const view = viewOf(state);
   useShortcuts(page, view.kind === 'tip' && state.why === undefined);
   return (
-    <Shell
-      bare={view.kind === 'quiet' || view.kind === 'loading'}
-      account={<Account state={state} page={page} />}
-      note={noteOf(state)}
-    >
-      {/* What comes by itself is read aloud when the reader has finished. */}
-      <div className="one" aria-live="polite" aria-busy={view.kind === 'loading'}>
-        {view.kind === 'loading' && <Loading />}
-        {view.kind === 'trouble' && <TroubleView trouble={view.trouble} onRetry={page.retry} />}
-        {view.kind === 'signed-out' && (
-          <SignedOut failed={hasFailed} busy={state.busy} onSignIn={page.signIn} />
+    <KeptFocus>
+      <Shell
+        bare={view.kind === 'quiet' || view.kind === 'loading'}
+        account={<Account state={state} page={page} />}
+        note={noteOf(state)}
+        refusal={refusalOf(state)}
+        onRefusalRead={page.putAwayRefusals}
+      >
+        {/* What comes by itself is read aloud when the reader has finished. */}
+        <div className="one" aria-live="polite" aria-busy={view.kind === 'loading'}>
+          {view.kind === 'loading' && <Loading />}
+          {view.kind === 'trouble' && <TroubleView trouble={view.trouble} onRetry={page.retry} />}
+          {view.kind === 'signed-out' && (
+            <SignedOut failed={hasFailed} busy={state.busy} onSignIn={page.signIn} />
+          )}
+          {view.kind === 'begin' && <Begin name={view.name} busy={state.busy} onBegin={page.begin} />}
+          {view.kind === 'quiet' && <Quiet />}
+          {view.kind === 'tip' && (
+            <Tip
+              key={view.tip.tipId}
+              tip={view.tip}
+              onSeen={page.seen}
+              onAnswer={page.answer}
+              onWhy={page.openWhy}
+            />
+          )}
+        </div>
+        {view.kind === 'tip' && state.why !== undefined && (
+          <WhyPanel why={state.why} onClose={page.closeWhy} />
         )}
-        {view.kind === 'begin' && <Begin name={view.name} busy={state.busy} onBegin={page.begin} />}
-        {view.kind === 'quiet' && <Quiet />}
-        {view.kind === 'tip' && (
-          <Tip
-            key={view.tip.tipId}
-            tip={view.tip}
-            onSeen={page.seen}
-            onAnswer={page.answer}
-            onWhy={page.openWhy}
-          />
-        )}
-      </div>
-      {view.kind === 'tip' && state.why !== undefined && <WhyPanel why={state.why} onClose={page.closeWhy} />}
-    </Shell>
+      </Shell>
+    </KeptFocus>
   );
 }
 
-function Account({ state: { person, busy, reachable }, page }: { state: PageState; page: Page }) {
+function Account({ state: { person, busy, link }, page }: { state: PageState; page: Page }) {
   if (person.kind !== 'member' && person.kind !== 'newcomer') return null;
+  const isOff = busy || link.kind === 'away';
   return (
     <p className="account">
       <span>{person.name}</span>
@@ -53,8 +61,8 @@ function Account({ state: { person, busy, reachable }, page }: { state: PageStat
         type="button"
         className="quiet-button"
         data-testid="sign-out"
-        disabled={busy || !reachable}
-        onClick={page.signOut}
+        aria-disabled={isOff}
+        onClick={isOff ? undefined : page.signOut}
       >
         Sign out
       </button>

@@ -5,7 +5,7 @@ export function Quiet() {
   return (
     <section className="quiet" data-testid="no-tip">
       <Mark size="large" breathing />
-      <p>All quiet.</p>
+      <h1 tabIndex={-1}>All quiet.</h1>
     </section>
   );
 }
@@ -15,7 +15,9 @@ export function Loading() {
   return (
     <section className="quiet late">
       <Mark size="large" breathing />
-      <p className="unseen">oO is waking up.</p>
+      <h1 className="unseen" tabIndex={-1}>
+        oO is waking up.
+      </h1>
     </section>
   );
 }

@@ -7,11 +7,15 @@ export function Shell({
   children,
   account,
   note,
+  refusal,
+  onRefusalRead,
   bare = false,
 }: {
   children: ReactNode;
   account?: ReactNode;
   note?: string | undefined;
+  refusal?: string | undefined;
+  onRefusalRead?: () => void;
   bare?: boolean;
 }) {
   return (
@@ -21,7 +25,18 @@ export function Shell({
         {account}
       </header>
       <main>{children}</main>
-      <footer role="status">{note !== undefined && <p data-testid="offline">{note}</p>}</footer>
+      <footer>
+        {/* Always there, since only what changes inside it is read aloud. */}
+        <div role="status">
+          {refusal !== undefined && <p data-testid="refusal">{refusal}</p>}
+          {note !== undefined && <p data-testid="note">{note}</p>}
+        </div>
+        {refusal !== undefined && (
+          <button type="button" className="quiet-button" data-testid="refusal-read" onClick={onRefusalRead}>
+            Dismiss
+          </button>
+        )}
+      </footer>
     </div>
   );
 }
@@ -30,7 +45,7 @@ export function Shell({
 export function TroubleView({ trouble, onRetry }: { trouble: Trouble; onRetry: () => void }) {
   return (
     <section className="words" role="alert" data-testid="trouble">
-      <h1>{trouble.title}</h1>
+      <h1 tabIndex={-1}>{trouble.title}</h1>
       <p>{trouble.detail}</p>
       {trouble.remedy !== 'none' && (
         <p className="actions">

@@ -1,6 +1,6 @@
 import type { TipView } from '@oo/gateway';
 import { useRef } from 'react';
-import type { AnswerName } from '../outbox/outbox.js';
+import { ANSWER_LABELS, type AnswerName } from '../outbox/outbox.js';
 import { useSight } from './use-sight.js';
 
 interface TipProps {
@@ -10,10 +10,10 @@ interface TipProps {
   readonly onWhy: () => void;
 }
 
-const ANSWERS: readonly { readonly name: AnswerName; readonly label: string; readonly shortcut: string }[] = [
-  { name: 'done', label: 'Done', shortcut: 'd' },
-  { name: 'later', label: 'Later', shortcut: 'l' },
-  { name: 'no', label: 'No', shortcut: 'n' },
+const ANSWERS: readonly { readonly name: AnswerName; readonly shortcut: string }[] = [
+  { name: 'done', shortcut: 'd' },
+  { name: 'later', shortcut: 'l' },
+  { name: 'no', shortcut: 'n' },
 ];
 
 /** The tip, its three answers, and the quiet way to ask why. */
@@ -22,12 +22,22 @@ export function Tip({ tip, onSeen, onAnswer, onWhy }: TipProps) {
   useSight(title, tip.tipId, onSeen);
   const { heading, body } = wordsOf(tip);
   return (
-    <article className="tip" data-testid="tip" key={tip.tipId}>
+    <article className="tip" dir="auto" data-testid="tip" key={tip.tipId}>
       <div className="said">
-        <h1 ref={title} data-testid="tip-title" data-length={lengthOf(heading)} className={tip.text}>
+        <h1
+          ref={title}
+          tabIndex={-1}
+          data-testid="tip-title"
+          data-length={lengthOf(heading)}
+          className={tip.text}
+        >
           {heading}
         </h1>
-        {body !== '' && <p className="body">{body}</p>}
+        {body !== '' && (
+          <p className="body" dir="auto">
+            {body}
+          </p>
+        )}
         {tip.url !== '' && (
           <p className="body">
             <a href={tip.url} target="_blank" rel="noreferrer noopener">
@@ -37,7 +47,7 @@ export function Tip({ tip, onSeen, onAnswer, onWhy }: TipProps) {
         )}
       </div>
       <div className="answers">
-        {ANSWERS.map(({ name, label, shortcut }) => (
+        {ANSWERS.map(({ name, shortcut }) => (
           <button
             key={name}
             type="button"
@@ -46,7 +56,7 @@ export function Tip({ tip, onSeen, onAnswer, onWhy }: TipProps) {
             aria-keyshortcuts={shortcut}
             onClick={() => onAnswer(name)}
           >
-            {label}
+            {ANSWER_LABELS[name]}
           </button>
         ))}
         <button

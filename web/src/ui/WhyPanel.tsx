@@ -71,7 +71,7 @@ function ReasonList({
           {told.map(({ code, words, contribution }) => (
             <li key={code} className={contribution < 0 ? 'against' : 'for'}>
               <span>
-                {contribution < 0 && <span className="unseen">Against it: </span>}
+                {contribution < 0 && <span className="sign">Against it: </span>}
                 {words}
               </span>
               <meter min={0} max={1} value={Math.abs(contribution) / most} aria-hidden="true" />

@@ -1,4 +1,4 @@
-import { Answer, type DecisionRecord, type DomainEvent, epochMs } from '@oo/contracts';
+import { ANSWER_WINDOW_MS, Answer, type DecisionRecord, type DomainEvent, epochMs } from '@oo/contracts';
 
 export type TipsEvent = DomainEvent<
   | 'TipProposed'
@@ -45,8 +45,7 @@ export interface TipsState {
   readonly closedUntil: string | undefined;
 }
 
-/** How long an answer from a page that was offline still finds its tip. */
-export const ANSWER_WINDOW_MS = 7 * 86_400_000;
+/** A day longer than an answer from a page that was offline can still find its tip. */
 const REMEMBERED_MS = ANSWER_WINDOW_MS + 86_400_000;
 
 export const initialState = (): TipsState => ({

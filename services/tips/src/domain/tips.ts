@@ -1,10 +1,17 @@
-import { Answer, type CommandOf, epochMs, instant, problem, VoidReason } from '@oo/contracts';
+import {
+  ANSWER_WINDOW_MS,
+  Answer,
+  type CommandOf,
+  epochMs,
+  instant,
+  problem,
+  VoidReason,
+} from '@oo/contracts';
 import { type CommandContext, type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
 import type { TipsCommand } from './commands.js';
 import { answered, closing } from './outcome.js';
 import { recordDecision } from './record-decision.js';
 import {
-  ANSWER_WINDOW_MS,
   type AnswerEvent,
   earlier,
   evolve,
