@@ -179,7 +179,10 @@ export class EventStore extends StoredStreams {
   private check(entry: StreamEntry, expected: ExpectedRevision, events: readonly ProposedEvent[]): Check {
     const { name } = entry;
     const original = isMetastream(name) ? this.entry(originalOf(name)) : undefined;
-    if (entry.writtenTombstone || original?.writtenTombstone) return { kind: 'deleted' };
+    // A metadata stream that has events outlives the tombstone of its stream for writers, though not for readers.
+    if (entry.writtenTombstone || (original?.writtenTombstone && entry.writtenLast < 0)) {
+      return { kind: 'deleted' };
+    }
     const softDeleted = !original && this.writtenMetadataOf(entry).softDeleted;
     const ok: Check = {
       kind: 'ok',
