@@ -18,6 +18,7 @@ import { rawMethods, rawService } from './grpc/raw-service.js';
 import { serverFeaturesService } from './grpc/server-features.js';
 import { streamsService } from './grpc/streams-service.js';
 import { usersService } from './grpc/users-service.js';
+import { appendEndpoint } from './http/append-endpoint.js';
 import { httpEndpoints } from './http/endpoints.js';
 import { Listener } from './http/listener.js';
 import { Scavenges } from './operations/scavenges.js';
@@ -26,7 +27,7 @@ import { PersistentSubscriptions } from './persistent/groups.js';
 import { AccessControl } from './security/access-control.js';
 import { Users } from './security/users.js';
 import { checkOptions, type EventStoreServerOptions, LIMITS } from './settings.js';
-import { disk } from './storage/files.js';
+import { disk, type Files } from './storage/files.js';
 import { FolderLock } from './storage/folder-lock.js';
 import { Log } from './storage/log.js';
 import { repairLog } from './storage/repair.js';
@@ -46,14 +47,18 @@ export interface RunningEventStore {
  * Starts an event store on a data folder.
  * @throws when an option is wrong, the port is taken, the folder is in use (`FolderInUse`) or damaged (`DamagedLog`).
  */
-export async function startEventStore(given: EventStoreServerOptions): Promise<RunningEventStore> {
+export async function startEventStore(
+  given: EventStoreServerOptions,
+  /** Where the log is kept; tests give a disk that fails. */
+  files: Files = disk,
+): Promise<RunningEventStore> {
   const options = checkOptions(given);
   const { report, dataDir, host } = options;
   const lock = FolderLock.acquire(dataDir);
   try {
-    if (options.repair) await repairLog({ files: disk, directory: dataDir, report });
+    if (options.repair) await repairLog({ files, directory: dataDir, report });
     const log = await Log.open({
-      files: disk,
+      files,
       directory: dataDir,
       segmentSize: options.segmentSize,
       segmentRecords: LIMITS.segmentRecords,
@@ -72,7 +77,7 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
     const access: Access = control ?? openAccess;
     const node: NodeAddress = { instanceId: randomUUID(), host: options.advertiseHost, port: options.port };
     const scavenges = new Scavenges(store, {
-      files: disk,
+      files,
       directory: dataDir,
       segmentSize: options.segmentSize,
       node: `${host}:${options.port}`,
@@ -132,7 +137,14 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
             ));
     listener = new Listener(
       server,
-      httpEndpoints({ log, statistics, node, authorize, secure: options.auth }),
+      httpEndpoints({
+        log,
+        statistics,
+        node,
+        authorize,
+        secure: options.auth,
+        append: appendEndpoint({ store, access, maxAppendSize: options.maxAppendSize }),
+      }),
       options.tls,
     );
     node.port = await listener.listen(host, options.port);

@@ -7,6 +7,8 @@ import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type * as DbClient from '@eventstore/db-client';
+import { measureHistory } from './history.js';
+import { percentile } from './percentile.js';
 
 const { EventStoreDBClient, jsonEvent, persistentSubscriptionToStreamSettingsFromDefaults }: typeof DbClient =
   createRequire(import.meta.url)('@eventstore/db-client');
@@ -172,11 +174,6 @@ async function persistent(client: Client, stream: string, group: string, count: 
 
 const median = (values: readonly number[]): number => percentile(values, 50);
 
-function percentile(values: readonly number[], percent: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor((percent / 100) * sorted.length))] ?? Number.NaN;
-}
-
 /** Measures both in turns, so that what else the machine does falls on both alike. */
 async function compare(
   targets: readonly [Target, Target],
@@ -206,6 +203,8 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '5' },
       events: { type: 'string', default: '100000' },
       only: { type: 'string', default: '' },
+      /** Events of the large folder, in a hundredth as many streams; 0 leaves this part out. */
+      history: { type: 'string', default: '1000000' },
     },
   });
   const seconds = Number(values.seconds);
@@ -327,6 +326,22 @@ async function main(): Promise<void> {
       await again.stop();
     }
     await none.stop();
+    if (Number(values.history) > 0 && wanted('history')) {
+      await measureHistory({
+        root,
+        events: Number(values.history),
+        rounds,
+        add,
+        start: async (folder) => {
+          const target = await Target.start('eventstore', '../main.js', folder, []);
+          return {
+            client: target.client,
+            memory: () => target.memory(),
+            stop: (signal) => target.stop(signal),
+          };
+        },
+      });
+    }
   } finally {
     await Promise.allSettled(targets.map((target) => target.stop('SIGKILL')));
     fs.rmSync(root, { recursive: true, force: true });

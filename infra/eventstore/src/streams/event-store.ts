@@ -333,8 +333,9 @@ export class EventStore extends StoredStreams {
       );
       return;
     }
+    const revision = entry.writtenLast;
     const finish = (error: Error | undefined, position: number): void =>
-      done(error ? failed(error) : { kind: 'appended', revision: entry.writtenLast, position });
+      done(error ? failed(error) : { kind: 'appended', revision, position });
     const tombstone = { ...EMPTY, id: randomBytes(16), type: '$streamDeleted' };
     this.write(
       forGood
