@@ -29,6 +29,12 @@ interface Unfinished {
   readonly timer: NodeJS.Timeout | undefined;
 }
 
+/** Clients drop the text of failures whose kind they know; of this one the official client shows it. */
+const STORAGE_UNAVAILABLE = new ProtoWriter()
+  .string(1, 'STORAGE_UNAVAILABLE')
+  .string(2, 'eventstore')
+  .finish();
+
 const shared = (name: string): string => `event_store.client.${name}`;
 
 /** The event, or what .NET says of the first thing that is wrong with it. */
@@ -118,8 +124,8 @@ export async function batchAppend(
             target.identifier,
             status.UNAVAILABLE,
             result.reason,
-            shared('Unknown'),
-            Buffer.alloc(0),
+            'google.rpc.ErrorInfo',
+            STORAGE_UNAVAILABLE,
           ),
         );
         break;

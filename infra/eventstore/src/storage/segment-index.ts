@@ -122,6 +122,18 @@ export function streamKey(name: string): Buffer {
   return hash('sha256', name, 'buffer').subarray(0, KEY_SIZE);
 }
 
+/** The first number below `count` for which `reached` holds, or `count`; it holds from some number on. */
+export function lowerBound(count: number, reached: (n: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
 const MAGIC = 'OOIX';
 const VERSION = 1;
 const HEADER_SIZE = 64;
@@ -325,31 +337,32 @@ export class SealedIndex {
 
   find(key: Buffer): StreamExtent | undefined {
     if (this.streamCount === 0 || !this.mightContain(key)) return undefined;
-    // Keys are uniform, so the place is guessed from the key; a window of entries around the guess is read at once.
+    // Keys are uniform, so the place is guessed from the key, a window of entries around the guess is read at once, and
+    // a guess that missed is corrected from the nearest key that was seen.
     const window = 64;
+    const perEntry = 0x100000000 / this.streamCount;
+    const wanted = key.readUInt32BE(0);
     let low = 0;
     let high = this.streamCount;
-    let guess = Math.floor((key.readUInt32BE(0) / 0x100000000) * this.streamCount);
+    let guess = Math.floor(wanted / perEntry);
     const buffer = Buffer.allocUnsafe(window * ENTRY_SIZE);
+    const compareTo = (n: number): number =>
+      buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE);
     while (low < high) {
       const start = Math.max(low, Math.min(guess - (window >> 1), high - window));
       const count = Math.min(window, high - start);
       this.handle.read(buffer.subarray(0, count * ENTRY_SIZE), HEADER_SIZE + start * ENTRY_SIZE);
-      if (buffer.compare(key, 0, KEY_SIZE, 0, KEY_SIZE) > 0) {
+      if (compareTo(0) > 0) {
         high = start;
-      } else if (
-        buffer.compare(key, 0, KEY_SIZE, (count - 1) * ENTRY_SIZE, (count - 1) * ENTRY_SIZE + KEY_SIZE) < 0
-      ) {
+        guess = start - Math.ceil((buffer.readUInt32BE(0) - wanted) / perEntry);
+      } else if (compareTo(count - 1) < 0) {
         low = start + count;
+        guess = low + Math.floor((wanted - buffer.readUInt32BE((count - 1) * ENTRY_SIZE)) / perEntry);
       } else {
-        for (let n = 0; n < count; n++) {
-          if (buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE) === 0) {
-            return this.extent(buffer, n * ENTRY_SIZE);
-          }
-        }
-        return undefined;
+        const n = lowerBound(count, (middle) => compareTo(middle) >= 0);
+        return n < count && compareTo(n) === 0 ? this.extent(buffer, n * ENTRY_SIZE) : undefined;
       }
-      guess = (low + high) >> 1;
+      guess = Math.max(low, Math.min(guess, high - 1));
     }
     return undefined;
   }
