@@ -110,6 +110,13 @@ const VERBS = {
   eventstore: () => built('infra/eventstore/dist/main.js'),
   'eventstore:null': () => built('infra/eventstore/dist/null/main.js'),
   'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),
+  'eventstore:kill': () => built('infra/eventstore/dist/testing/kill-main.js'),
+  'eventstore:faults': () =>
+    run('vitest', ['run', '--dir', 'infra/eventstore', '--reporter=verbose', 'unit.spec', ...rest], {
+      OO_FAULT_SEEDS: process.env.OO_FAULT_SEEDS ?? '1000',
+      OO_CRASH_SEEDS: process.env.OO_CRASH_SEEDS ?? '20',
+      OO_FC_RUNS: process.env.OO_FC_RUNS ?? '2000',
+    }),
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),

@@ -9,6 +9,10 @@ import { type AppendResult, EventStore } from './event-store.js';
 import { METADATA_TYPE, metastreamOf } from './metadata.js';
 import { newEvent } from './new-event.js';
 
+/** Set OO_FC_RUNS to search longer. */
+const RUNS = Number(process.env.OO_FC_RUNS ?? 150);
+/** Long enough for a machine that does other things too. */
+const SLOW_MS = 120_000 + RUNS * 500;
 const STREAM = 's-1';
 
 type Command =
@@ -156,30 +160,34 @@ const command: fc.Arbitrary<Command> = fc.oneof(
 );
 
 describe('concurrent clients of one stream', () => {
-  it('see what one client after the other could have seen', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(fc.array(command, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 4 }),
-        async (clients) => {
-          const store = await openStore();
-          const calls: Call[] = [];
-          let clock = 0;
-          await Promise.all(
-            clients.map(async (commands) => {
-              for (const one of commands) {
-                const from = ++clock;
-                const answer = await perform(store, one);
-                calls.push({ command: one, from, to: ++clock, answer });
-              }
-            }),
-          );
-          await store.log.close();
-          expect(isLinearizable(calls), JSON.stringify(calls)).toBe(true);
-        },
-      ),
-      { numRuns: Number(process.env.OO_FC_RUNS ?? 150) },
-    );
-  });
+  it(
+    'see what one client after the other could have seen',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(fc.array(command, { minLength: 1, maxLength: 4 }), { minLength: 2, maxLength: 4 }),
+          async (clients) => {
+            const store = await openStore();
+            const calls: Call[] = [];
+            let clock = 0;
+            await Promise.all(
+              clients.map(async (commands) => {
+                for (const one of commands) {
+                  const from = ++clock;
+                  const answer = await perform(store, one);
+                  calls.push({ command: one, from, to: ++clock, answer });
+                }
+              }),
+            );
+            await store.log.close();
+            expect(isLinearizable(calls), JSON.stringify(calls)).toBe(true);
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    },
+    SLOW_MS,
+  );
 
   it('are told apart from clients that saw something else', () => {
     const write: Call = {

@@ -28,7 +28,11 @@ const WRITERS = 6;
  * Kills a server under concurrent writers again and again. After each start what was acknowledged is compared with what
  * is there: order, contents, and that a retry of what was not answered writes it once.
  */
-export async function killRounds(rounds: number, seed: number): Promise<KillSummary> {
+export async function killRounds(
+  rounds: number,
+  seed: number,
+  progress: (round: number, summary: KillSummary) => void = () => {},
+): Promise<KillSummary> {
   const next = random(seed);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'eventstore-kill-'));
   const args = ['--data', folder, '--port', '0', '--segment-size', String(256 * 1024)];
@@ -50,6 +54,7 @@ export async function killRounds(rounds: number, seed: number): Promise<KillSumm
       try {
         await verify(client, expected, unanswered, summary);
         unanswered = [];
+        progress(round, summary);
         if (round === rounds) {
           await disconnect(client);
           await server.signal('SIGTERM');
