@@ -75,6 +75,17 @@ const built = async (main) => {
   return run('node', [main, ...rest]);
 };
 
+/** The same for the event store, which needs nothing else of oO. */
+const eventstore = async (main) => {
+  await step('build', 'nx', [
+    'run-many',
+    '--targets=build',
+    '--projects=@oo/eventstore',
+    '--outputStyle=static',
+  ]);
+  return run('node', [`infra/eventstore/dist/${main}`, ...rest]);
+};
+
 const withBrowser = async (go) => go({ OO_CHROMIUM: await ensureBrowser() });
 
 const VERBS = {
@@ -107,10 +118,10 @@ const VERBS = {
     return biome || ruff;
   },
   bench: () => built('infra/bench/dist/main.js'),
-  eventstore: () => built('infra/eventstore/dist/main.js'),
-  'eventstore:null': () => built('infra/eventstore/dist/null/main.js'),
-  'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),
-  'eventstore:kill': () => built('infra/eventstore/dist/testing/kill-main.js'),
+  eventstore: () => eventstore('main.js'),
+  'eventstore:null': () => eventstore('null/main.js'),
+  'bench:eventstore': () => eventstore('bench/main.js'),
+  'eventstore:kill': () => eventstore('testing/kill-main.js'),
   'eventstore:faults': () =>
     run('vitest', ['run', '--dir', 'infra/eventstore', '--reporter=verbose', 'unit.spec', ...rest], {
       OO_FAULT_SEEDS: process.env.OO_FAULT_SEEDS ?? '1000',

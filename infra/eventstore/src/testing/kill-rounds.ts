@@ -47,6 +47,7 @@ export async function killRounds(
   };
   const expected = new Map<string, string[]>();
   let unanswered: Append[] = [];
+  let answered = (): void => {};
   try {
     for (let round = 0; round <= rounds; round++) {
       const server = await startProcess(args);
@@ -61,12 +62,17 @@ export async function killRounds(
           break;
         }
         let killed = false;
-        const after = 20 + Math.floor(next() * 120);
-        const kill = new Promise<void>((resolve) => {
-          setTimeout(() => {
-            killed = true;
-            void server.signal('SIGKILL').then(() => resolve());
-          }, after);
+        // By how much was answered rather than by the clock, so that a slow machine is killed in full flight too.
+        let answersLeft = 5 + Math.floor(next() * 150);
+        const latest = new Promise((resolve) => setTimeout(resolve, 200 + next() * 400));
+        const enough = new Promise<void>((resolve) => {
+          answered = () => {
+            if (--answersLeft === 0) resolve();
+          };
+        });
+        const kill = Promise.race([latest, enough]).then(() => {
+          killed = true;
+          return server.signal('SIGKILL');
         });
         const appends: Append[] = [];
         const write = async (writer: number): Promise<void> => {
@@ -82,6 +88,7 @@ export async function killRounds(
             appends.push(append);
             try {
               append.revision = (await client.appendToStream(stream, events)).nextExpectedRevision;
+              answered();
             } catch {
               return;
             }
