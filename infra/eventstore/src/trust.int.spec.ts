@@ -5,6 +5,7 @@ import * as os from 'node:os';
 import * as path from 'node:path';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
+import emptyPb from 'google-protobuf/google/protobuf/empty_pb.js';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type RunningEventStore, startEventStore } from './server.js';
 import type { EventStoreServerOptions } from './settings.js';
@@ -12,6 +13,8 @@ import type { Files } from './storage/files.js';
 import { type Client, collect, connect, db, disconnect } from './testing/client.js';
 import { FaultyDisk, random } from './testing/faulty-disk.js';
 import { runCommand, type ServerProcess, startProcess } from './testing/process.js';
+
+const { Empty } = emptyPb;
 
 let folder: string;
 const servers: RunningEventStore[] = [];
@@ -81,10 +84,12 @@ function appendTo(stream: string): Buffer {
   return framed(new streams.AppendReq().setOptions(options).serializeBinary());
 }
 
-function proposal(bytes: number): Buffer {
-  const message = new streams.AppendReq.ProposedMessage()
-    .setId(new shared.UUID().setString(crypto.randomUUID()))
-    .setData(Buffer.alloc(bytes, 0x61));
+function proposal(bytes: number, field: 'data' | 'metadata'): Buffer {
+  const message = new streams.AppendReq.ProposedMessage().setId(
+    new shared.UUID().setString(crypto.randomUUID()),
+  );
+  if (field === 'data') message.setData(Buffer.alloc(bytes, 0x61));
+  else message.setCustomMetadata(Buffer.alloc(bytes, 0x61));
   message.getMetadataMap().set('type', 'test').set('content-type', 'application/octet-stream');
   return framed(new streams.AppendReq().setProposedMessage(message).serializeBinary());
 }
@@ -98,6 +103,48 @@ function call(session: http2.ClientHttp2Session, method: string): http2.ClientHt
   });
   stream.on('error', () => {});
   return stream;
+}
+
+const correlation = crypto.randomUUID();
+
+/** A part of a batch append that is never the last. */
+function unfinished(stream: string, metadataBytes = 0): Buffer {
+  const name = new shared.StreamIdentifier().setStreamName(Buffer.from(stream));
+  const options = new streams.BatchAppendReq.Options().setStreamIdentifier(name).setAny(new Empty());
+  const request = new streams.BatchAppendReq()
+    .setCorrelationId(new shared.UUID().setString(correlation))
+    .setOptions(options);
+  const message = request.addProposedMessages().setId(new shared.UUID().setString(crypto.randomUUID()));
+  message.setCustomMetadata(Buffer.alloc(metadataBytes, 0x61));
+  message.getMetadataMap().set('type', 'test').set('content-type', 'application/octet-stream');
+  return framed(request.serializeBinary());
+}
+
+/** Sends the first message and then others like `next` until there is an answer, or too many were sent. */
+async function sendUntilAnswered(
+  port: number,
+  method: string,
+  first: Buffer,
+  next: () => Buffer,
+): Promise<void> {
+  const session = http2.connect(`http://127.0.0.1:${port}`);
+  session.on('error', () => {});
+  const endless = call(session, method);
+  let isAnswered = false;
+  for (const sign of ['response', 'close'] as const) {
+    endless.once(sign, () => {
+      isAnswered = true;
+    });
+  }
+  endless.write(first);
+  for (let sent = 0; sent < 2000 && !isAnswered; sent++) {
+    if (endless.write(next())) continue;
+    await new Promise<void>((resolve) => {
+      for (const sign of ['drain', 'close', 'response'] as const) endless.once(sign, () => resolve());
+    });
+  }
+  await expect.poll(() => isAnswered, { timeout: 20_000 }).toBe(true);
+  session.destroy();
 }
 
 const problemOf = async (port: number): Promise<string> => {
@@ -257,27 +304,12 @@ describe('memory', () => {
     await expect(other.appendToStream('s', event(1, 'x'.repeat(20 << 20)))).rejects.toMatchObject({
       code: 8,
     });
-    // Without an end: the answer comes when the limit is reached.
+    // Without an end: the answer comes when a limit is reached.
     const before = server.memory();
-    const session = http2.connect(`http://127.0.0.1:${server.port}`);
-    session.on('error', () => {});
-    const endless = call(session, 'Append');
-    let isAnswered = false;
-    for (const sign of ['response', 'close'] as const) {
-      endless.once(sign, () => {
-        isAnswered = true;
-      });
-    }
-    endless.write(appendTo('s'));
-    for (let sent = 0; sent < 5000 && !isAnswered; sent++) {
-      if (endless.write(proposal(60_000))) continue;
-      await new Promise<void>((resolve) => {
-        for (const sign of ['drain', 'close'] as const) endless.once(sign, () => resolve());
-      });
-    }
-    await expect.poll(() => isAnswered, { timeout: 20_000 }).toBe(true);
-    session.destroy();
-    expect(server.memory() - before).toBeLessThan(200);
+    await sendUntilAnswered(server.port, 'Append', appendTo('s'), () => proposal(60_000, 'data'));
+    await sendUntilAnswered(server.port, 'Append', appendTo('s'), () => proposal(600_000, 'metadata'));
+    await sendUntilAnswered(server.port, 'BatchAppend', unfinished('s'), () => unfinished('s', 600_000));
+    expect(server.memory() - before).toBeLessThan(400);
     await expect(collect(writer.readStream('s'))).rejects.toThrow(db.StreamNotFoundError);
   }, 60_000);
 });

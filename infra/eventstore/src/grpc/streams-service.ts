@@ -6,7 +6,8 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { ProposedEvent } from '../storage/record.js';
+import { LIMITS } from '../settings.js';
+import { memoryOf, type ProposedEvent } from '../storage/record.js';
 import type { AppendResult, EventStore, ExpectedRevision } from '../streams/event-store.js';
 import type { SubscriptionHub } from '../streams/subscriptions.js';
 import type { SystemStreams } from '../streams/system-streams.js';
@@ -127,6 +128,7 @@ async function append(
   let target: { stream: string; expected: ExpectedRevision } | undefined;
   const events: ProposedEvent[] = [];
   let size = 0;
+  let memory = 0;
   for await (const message of call) {
     const reader = new ProtoReader(message);
     while (reader.next()) {
@@ -140,7 +142,10 @@ async function append(
         if (raw.contentType === undefined) throw errors.requiredMetadataMissing('content-type');
         size += raw.data.length;
         if (size > maxAppendSize) throw errors.maximumAppendSizeExceeded(maxAppendSize);
-        events.push(checkedEvent(raw));
+        const event = checkedEvent(raw);
+        memory += memoryOf(event);
+        if (memory > LIMITS.appendMemory) throw errors.maximumAppendSizeExceeded(maxAppendSize);
+        events.push(event);
       } else {
         throw errors.handlerThrew();
       }
