@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { FileHandle } from './files.js';
 
@@ -133,6 +134,8 @@ export function lowerBound(count: number, reached: (n: number) => boolean): numb
   }
   return low;
 }
+
+const IS_BIG_ENDIAN = endianness() === 'BE';
 
 const MAGIC = 'OOIX';
 const VERSION = 1;
@@ -390,17 +393,14 @@ export class SealedIndex {
     each: (offset: number, place: number, low: number, high: number) => void,
   ): void {
     const step = 4096;
-    const buffer = Buffer.allocUnsafe(step * 16);
+    const words = new Uint32Array(step * 4);
+    const buffer = Buffer.from(words.buffer);
     for (let n = from; n < to; n += step) {
       const count = Math.min(step, to - n);
       this.handle.read(buffer.subarray(0, count * 16), this.recordsAt + n * 16);
-      for (let k = 0; k < count; k++) {
-        each(
-          buffer.readUInt32LE(k * 16),
-          buffer.readUInt32LE(k * 16 + 4),
-          buffer.readUInt32LE(k * 16 + 8),
-          buffer.readUInt32LE(k * 16 + 12),
-        );
+      if (IS_BIG_ENDIAN) buffer.swap32();
+      for (let at = 0; at < count * 4; at += 4) {
+        each(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0);
       }
     }
   }
