@@ -6,7 +6,7 @@ import { disk } from '../storage/files.js';
 import { Log } from '../storage/log.js';
 import { EventStore } from '../streams/event-store.js';
 import { newEvent } from '../streams/new-event.js';
-import { percentile } from './percentile.js';
+import { medianPair } from './percentile.js';
 
 const EVENT_BYTES = 512;
 const METADATA_BYTES = 64;
@@ -66,18 +66,20 @@ export async function measureHistory({ root, events, rounds, add, start }: Histo
     name: string,
     one: (client: EventStoreDBClient, stream: string) => Promise<void>,
   ) => {
-    const results: [number[], number[]] = [[], []];
+    const pairs: [number, number][] = [];
     for (let round = 0; round < rounds * 2; round++) {
+      const pair: [number, number] = [0, 0];
       for (const side of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
         const from = performance.now();
         for (let n = 0; n < READS; n++) {
           const stream = streamName(Math.floor(Math.random() * (streams[side] ?? 1)));
           await one(servers[side].client, stream);
         }
-        results[side].push(READS / ((performance.now() - from) / 1000));
+        pair[side] = READS / ((performance.now() - from) / 1000);
       }
+      pairs.push(pair);
     }
-    add(name, '1/s', percentile(results[0], 50), percentile(results[1], 50));
+    add(name, '1/s', ...medianPair(pairs));
   };
   try {
     await measure('history-random-read', async (client, stream) => {
