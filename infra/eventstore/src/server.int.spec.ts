@@ -230,6 +230,26 @@ describe('what the client suites of other languages found', () => {
     await expect(writer.appendToStream('s', event(2))).rejects.toThrow(db.StreamDeletedError);
   });
 
+  it('a server that stops tells an append whose parts are still coming that it is unavailable', async () => {
+    const server = await start();
+    const grpc = await import('@grpc/grpc-js');
+    const service = (await import('@eventstore/db-client/generated/streams_grpc_pb.js')).default;
+    const pb = (await import('@eventstore/db-client/generated/streams_pb.js')).default;
+    const { default: shared } = await import('@eventstore/db-client/generated/shared_pb.js');
+    const raw = new service.StreamsClient(`127.0.0.1:${server.port}`, grpc.credentials.createInsecure());
+    const answer = new Promise<number | undefined>((resolve) => {
+      const call = raw.append((error) => resolve(error?.code));
+      const name = new shared.StreamIdentifier().setStreamName(Buffer.from('s'));
+      const options = new pb.AppendReq.Options().setStreamIdentifier(name).setAny(new shared.Empty());
+      call.write(new pb.AppendReq().setOptions(options));
+    });
+    // Its first part has arrived once a call that was made after it is answered.
+    await client(server.port).appendToStream('other', event(1));
+    await server.close();
+    expect(await answer).toBe(grpc.status.UNAVAILABLE);
+    raw.close();
+  });
+
   it('a consumer strategy that is not known is refused with its name', async () => {
     const { port } = await start();
     const grpc = await import('@grpc/grpc-js');

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import gossipGrpc from '@eventstore/db-client/generated/gossip_grpc_pb.js';
 import monitoringGrpc from '@eventstore/db-client/generated/monitoring_grpc_pb.js';
 import operationsGrpc from '@eventstore/db-client/generated/operations_grpc_pb.js';
@@ -97,6 +98,9 @@ export async function startEventStore(
       systemStreams.wake();
     };
     await createAccounts(users, options);
+    const stopping = new AbortController();
+    // One listener for each append whose parts are still coming.
+    setMaxListeners(0, stopping.signal);
 
     const server = new Server({
       'grpc.max_receive_message_length': LIMITS.messageSize,
@@ -107,7 +111,14 @@ export async function startEventStore(
     });
     server.addService(
       rawService(streamsGrpc.StreamsService),
-      streamsService({ store, hub, systemStreams, access, maxAppendSize: options.maxAppendSize }),
+      streamsService({
+        store,
+        hub,
+        systemStreams,
+        access,
+        maxAppendSize: options.maxAppendSize,
+        closing: stopping.signal,
+      }),
     );
     server.addService(
       rawMethods(persistentGrpc.PersistentSubscriptionsService, ['read']),
@@ -157,6 +168,7 @@ export async function startEventStore(
     });
     const close = (): Promise<void> => {
       closing ??= (async () => {
+        stopping.abort();
         await listener.close();
         server.forceShutdown();
         await scavenges.close();

@@ -32,6 +32,8 @@ export interface StreamsServiceOptions {
   readonly systemStreams: SystemStreams;
   /** Bytes of data in one append. */
   readonly maxAppendSize: number;
+  /** Aborted when the server begins to stop. */
+  readonly closing: AbortSignal;
 }
 
 /** The service `event_store.client.streams.Streams`, on bytes. */
@@ -43,7 +45,14 @@ export function streamsService(options: StreamsServiceOptions): UntypedServiceIm
       void read(options, call, out).catch((error: unknown) => out.fail(error));
     },
     append: (call: ServerReadableStream<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-      void append(options, call).then(
+      // What still has parts to come will not be whole any more.
+      const cut = new Promise<never>((_, reject) => {
+        const refuse = (): void => reject(errors.storageUnavailable('the server is shutting down'));
+        options.closing.addEventListener('abort', refuse, { once: true });
+        call.once('end', () => options.closing.removeEventListener('abort', refuse));
+        call.once('close', () => options.closing.removeEventListener('abort', refuse));
+      });
+      void Promise.race([append(options, call), cut]).then(
         (response) => callback(null, response),
         (error: unknown) => callback(errors.asRpcError(error)),
       );
