@@ -9,5 +9,7 @@ export default defineConfig({
     passWithNoTests: false,
     testTimeout: 30_000,
     hookTimeout: 60_000,
+    // Vitest takes what lies below a folder named `es` for ES modules, also when the checkout is named so.
+    server: { deps: { external: [/\/node_modules\//] } },
   },
 });

@@ -75,6 +75,17 @@ const built = async (main) => {
   return run('node', [main, ...rest]);
 };
 
+/** The same for the event store, which needs nothing else of oO. */
+const eventstore = async (main) => {
+  await step('build', 'nx', [
+    'run-many',
+    '--targets=build',
+    '--projects=@oo/eventstore',
+    '--outputStyle=static',
+  ]);
+  return run('node', [`infra/eventstore/dist/${main}`, ...rest]);
+};
+
 const withBrowser = async (go) => go({ OO_CHROMIUM: await ensureBrowser() });
 
 const VERBS = {
@@ -107,9 +118,16 @@ const VERBS = {
     return biome || ruff;
   },
   bench: () => built('infra/bench/dist/main.js'),
-  eventstore: () => built('infra/eventstore/dist/main.js'),
-  'eventstore:null': () => built('infra/eventstore/dist/null/main.js'),
-  'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),
+  eventstore: () => eventstore('main.js'),
+  'eventstore:null': () => eventstore('null/main.js'),
+  'bench:eventstore': () => eventstore('bench/main.js'),
+  'eventstore:kill': () => eventstore('testing/kill-main.js'),
+  'eventstore:faults': () =>
+    run('vitest', ['run', '--dir', 'infra/eventstore', '--reporter=verbose', 'unit.spec', ...rest], {
+      OO_FAULT_SEEDS: process.env.OO_FAULT_SEEDS ?? '1000',
+      OO_CRASH_SEEDS: process.env.OO_CRASH_SEEDS ?? '20',
+      OO_FC_RUNS: process.env.OO_FC_RUNS ?? '2000',
+    }),
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { setMaxListeners } from 'node:events';
 import gossipGrpc from '@eventstore/db-client/generated/gossip_grpc_pb.js';
 import monitoringGrpc from '@eventstore/db-client/generated/monitoring_grpc_pb.js';
 import operationsGrpc from '@eventstore/db-client/generated/operations_grpc_pb.js';
@@ -18,6 +19,7 @@ import { rawMethods, rawService } from './grpc/raw-service.js';
 import { serverFeaturesService } from './grpc/server-features.js';
 import { streamsService } from './grpc/streams-service.js';
 import { usersService } from './grpc/users-service.js';
+import { appendEndpoint } from './http/append-endpoint.js';
 import { httpEndpoints } from './http/endpoints.js';
 import { Listener } from './http/listener.js';
 import { Scavenges } from './operations/scavenges.js';
@@ -26,7 +28,7 @@ import { PersistentSubscriptions } from './persistent/groups.js';
 import { AccessControl } from './security/access-control.js';
 import { Users } from './security/users.js';
 import { checkOptions, type EventStoreServerOptions, LIMITS } from './settings.js';
-import { disk } from './storage/files.js';
+import { disk, type Files } from './storage/files.js';
 import { FolderLock } from './storage/folder-lock.js';
 import { Log } from './storage/log.js';
 import { repairLog } from './storage/repair.js';
@@ -46,14 +48,18 @@ export interface RunningEventStore {
  * Starts an event store on a data folder.
  * @throws when an option is wrong, the port is taken, the folder is in use (`FolderInUse`) or damaged (`DamagedLog`).
  */
-export async function startEventStore(given: EventStoreServerOptions): Promise<RunningEventStore> {
+export async function startEventStore(
+  given: EventStoreServerOptions,
+  /** Where the log is kept; tests give a disk that fails. */
+  files: Files = disk,
+): Promise<RunningEventStore> {
   const options = checkOptions(given);
   const { report, dataDir, host } = options;
   const lock = FolderLock.acquire(dataDir);
   try {
-    if (options.repair) await repairLog({ files: disk, directory: dataDir, report });
+    if (options.repair) await repairLog({ files, directory: dataDir, report });
     const log = await Log.open({
-      files: disk,
+      files,
       directory: dataDir,
       segmentSize: options.segmentSize,
       segmentRecords: LIMITS.segmentRecords,
@@ -72,7 +78,7 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
     const access: Access = control ?? openAccess;
     const node: NodeAddress = { instanceId: randomUUID(), host: options.advertiseHost, port: options.port };
     const scavenges = new Scavenges(store, {
-      files: disk,
+      files,
       directory: dataDir,
       segmentSize: options.segmentSize,
       node: `${host}:${options.port}`,
@@ -92,6 +98,9 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
       systemStreams.wake();
     };
     await createAccounts(users, options);
+    const stopping = new AbortController();
+    // One listener for each append whose parts are still coming.
+    setMaxListeners(0, stopping.signal);
 
     const server = new Server({
       'grpc.max_receive_message_length': LIMITS.messageSize,
@@ -102,7 +111,14 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
     });
     server.addService(
       rawService(streamsGrpc.StreamsService),
-      streamsService({ store, hub, systemStreams, access, maxAppendSize: options.maxAppendSize }),
+      streamsService({
+        store,
+        hub,
+        systemStreams,
+        access,
+        maxAppendSize: options.maxAppendSize,
+        closing: stopping.signal,
+      }),
     );
     server.addService(
       rawMethods(persistentGrpc.PersistentSubscriptionsService, ['read']),
@@ -132,7 +148,14 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
             ));
     listener = new Listener(
       server,
-      httpEndpoints({ log, statistics, node, authorize, secure: options.auth }),
+      httpEndpoints({
+        log,
+        statistics,
+        node,
+        authorize,
+        secure: options.auth,
+        append: appendEndpoint({ store, access, maxAppendSize: options.maxAppendSize }),
+      }),
       options.tls,
     );
     node.port = await listener.listen(host, options.port);
@@ -145,6 +168,7 @@ export async function startEventStore(given: EventStoreServerOptions): Promise<R
     });
     const close = (): Promise<void> => {
       closing ??= (async () => {
+        stopping.abort();
         await listener.close();
         server.forceShutdown();
         await scavenges.close();

@@ -41,6 +41,8 @@ export const LIMITS = {
   streamsPerConnection: 100,
   keepAliveMs: 10_000,
   segmentRecords: 1_000_000,
+  /** What the events of one append, or of one call's unfinished appends, may take in memory: see `memoryOf`. */
+  appendMemory: 64 << 20,
 } as const;
 
 export interface CheckedOptions {

@@ -7,6 +7,8 @@ import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type * as DbClient from '@eventstore/db-client';
+import { measureHistory } from './history.js';
+import { medianPair, percentile } from './percentile.js';
 
 const { EventStoreDBClient, jsonEvent, persistentSubscriptionToStreamSettingsFromDefaults }: typeof DbClient =
   createRequire(import.meta.url)('@eventstore/db-client');
@@ -172,24 +174,21 @@ async function persistent(client: Client, stream: string, group: string, count: 
 
 const median = (values: readonly number[]): number => percentile(values, 50);
 
-function percentile(values: readonly number[], percent: number): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  return sorted[Math.min(sorted.length - 1, Math.floor((percent / 100) * sorted.length))] ?? Number.NaN;
-}
-
-/** Measures both in turns, so that what else the machine does falls on both alike. */
+/** Measures both in turns, so that what else the machine does falls on both alike; see `medianPair`. */
 async function compare(
   targets: readonly [Target, Target],
   rounds: number,
   measure: (target: Target, round: number) => Promise<number>,
 ): Promise<[number, number]> {
-  const values: [number[], number[]] = [[], []];
+  const pairs: [number, number][] = [];
   for (let round = 0; round < rounds; round++) {
+    const pair: [number, number] = [0, 0];
     for (const side of round % 2 === 0 ? ([0, 1] as const) : ([1, 0] as const)) {
-      values[side].push(await measure(targets[side], round));
+      pair[side] = await measure(targets[side], round);
     }
+    pairs.push(pair);
   }
-  return [median(values[0]), median(values[1])];
+  return medianPair(pairs);
 }
 
 function folderSize(folder: string): number {
@@ -206,6 +205,8 @@ async function main(): Promise<void> {
       rounds: { type: 'string', default: '5' },
       events: { type: 'string', default: '100000' },
       only: { type: 'string', default: '' },
+      /** Events of the large folder, in a hundredth as many streams; 0 leaves this part out. */
+      history: { type: 'string', default: '1000000' },
     },
   });
   const seconds = Number(values.seconds);
@@ -245,8 +246,9 @@ async function main(): Promise<void> {
       add('append-sequential', 'events/s', ...measured);
     }
     if (wanted('append-32')) {
-      const tails: Record<string, number[]> = { eventstore: [], null: [] };
-      const measured = await compare(targets, rounds, async ({ client, name }) => {
+      const tails: [number, number][] = [];
+      const measured = await compare(targets, rounds, async (target, turn) => {
+        const { client } = target;
         const { perSecond, latencies } = await append(
           client,
           seconds,
@@ -254,11 +256,13 @@ async function main(): Promise<void> {
           1,
           (worker) => `parallel-${worker}`,
         );
-        tails[name]?.push(percentile(latencies, 99));
+        const pair = tails[turn] ?? [0, 0];
+        pair[target === ours ? 0 : 1] = percentile(latencies, 99);
+        tails[turn] = pair;
         return perSecond;
       });
       add('append-32', 'events/s', ...measured);
-      add('append-32-p99', 'ms', median(tails.eventstore ?? []), median(tails.null ?? []));
+      add('append-32-p99', 'ms', ...medianPair(tails));
     }
     if (wanted('append-batch-100')) {
       const measured = await compare(
@@ -327,6 +331,22 @@ async function main(): Promise<void> {
       await again.stop();
     }
     await none.stop();
+    if (Number(values.history) > 0 && wanted('history')) {
+      await measureHistory({
+        root,
+        events: Number(values.history),
+        rounds,
+        add,
+        start: async (folder) => {
+          const target = await Target.start('eventstore', '../main.js', folder, []);
+          return {
+            client: target.client,
+            memory: () => target.memory(),
+            stop: (signal) => target.stop(signal),
+          };
+        },
+      });
+    }
   } finally {
     await Promise.allSettled(targets.map((target) => target.stop('SIGKILL')));
     fs.rmSync(root, { recursive: true, force: true });

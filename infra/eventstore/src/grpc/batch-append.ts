@@ -1,6 +1,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import type { ProposedEvent } from '../storage/record.js';
+import { LIMITS } from '../settings.js';
+import { memoryOf, type ProposedEvent } from '../storage/record.js';
 import type { AppendResult, ExpectedRevision } from '../streams/event-store.js';
 import {
   type BatchRequest,
@@ -19,6 +20,8 @@ import type { StreamsServiceOptions } from './streams-service.js';
 const WRITE_TIMEOUT_MS = 2000;
 const QUIET_MS = 20;
 const BREAK_AT_LATEST_MS = 500;
+/** While this much waits for the disk, no more is taken from a call. */
+const ENOUGH_WAITING = 32 << 20;
 
 interface Unfinished {
   readonly stream: string;
@@ -26,8 +29,15 @@ interface Unfinished {
   readonly expected: ExpectedRevision;
   readonly events: ProposedEvent[];
   size: number;
+  memory: number;
   readonly timer: NodeJS.Timeout | undefined;
 }
+
+/** Clients drop the text of failures whose kind they know; of this one the official client shows it. */
+const STORAGE_UNAVAILABLE = new ProtoWriter()
+  .string(1, 'STORAGE_UNAVAILABLE')
+  .string(2, 'eventstore')
+  .finish();
 
 const shared = (name: string): string => `event_store.client.${name}`;
 
@@ -53,6 +63,10 @@ export async function batchAppend(
   const out = new Outgoing(call);
   const unfinished = new Map<string, Unfinished>();
   let pending = 0;
+  /** What unfinished appends take in memory, and those that wait for the disk. */
+  let gathering = 0;
+  let appending = 0;
+  let isFull = false;
   let closing = false;
   let broken: number | undefined;
   let quiet: NodeJS.Timeout | undefined;
@@ -118,13 +132,18 @@ export async function batchAppend(
             target.identifier,
             status.UNAVAILABLE,
             result.reason,
-            shared('Unknown'),
-            Buffer.alloc(0),
+            'google.rpc.ErrorInfo',
+            STORAGE_UNAVAILABLE,
           ),
         );
         break;
     }
     pending--;
+    appending -= target.memory;
+    if (isFull && appending < ENOUGH_WAITING / 2) {
+      isFull = false;
+      if (out.room) call.resume();
+    }
     if (closing && pending === 0) out.finish();
   };
 
@@ -176,6 +195,7 @@ export async function batchAppend(
           expected,
           events: [],
           size: 0,
+          memory: 0,
           timer: request.final ? undefined : expire(request.correlation, request.correlationKey, timeout),
         });
       }
@@ -185,13 +205,16 @@ export async function batchAppend(
     for (const raw of request.proposals) {
       const event = proposalOf(raw);
       if (typeof event === 'string') {
+        drop(request.correlationKey, target);
         bad(request, event);
         return;
       }
       target.events.push(event);
       target.size += raw.data.length;
+      target.memory += memoryOf(event);
+      gathering += memoryOf(event);
     }
-    if (target.size > maxAppendSize) {
+    if (target.size > maxAppendSize || gathering > LIMITS.appendMemory) {
       drop(request.correlationKey, target);
       fail(
         request.correlation,
@@ -205,6 +228,7 @@ export async function batchAppend(
     if (!request.final) return;
     drop(request.correlationKey, target);
     pending++;
+    appending += target.memory;
     store.append(target.stream, target.expected, target.events, (result) =>
       answer(request.correlation, target, result),
     );
@@ -212,6 +236,7 @@ export async function batchAppend(
 
   const drop = (key: string, target: Unfinished): void => {
     clearTimeout(target.timer);
+    gathering -= target.memory;
     unfinished.delete(key);
   };
 
@@ -220,7 +245,7 @@ export async function batchAppend(
       () => {
         const target = unfinished.get(key);
         if (target === undefined) return;
-        unfinished.delete(key);
+        drop(key, target);
         fail(correlation, target.identifier, status.DEADLINE_EXCEEDED, 'Timeout', Buffer.alloc(0));
       },
       Math.min(timeout ?? WRITE_TIMEOUT_MS, WRITE_TIMEOUT_MS),
@@ -233,9 +258,15 @@ export async function batchAppend(
       out.fail(error);
       return;
     }
+    if (appending > ENOUGH_WAITING) {
+      isFull = true;
+      call.pause();
+    }
     if (!out.room) {
       call.pause();
-      void out.drained().then(() => call.resume());
+      void out.drained().then(() => {
+        if (!isFull) call.resume();
+      });
     }
   });
   call.on('end', () => {

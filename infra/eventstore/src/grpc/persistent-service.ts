@@ -229,7 +229,11 @@ function definitionOf(options: pb.CreateReq.Options | pb.UpdateReq.Options | und
   const after = settings.hasCheckpointAfterMs()
     ? settings.getCheckpointAfterMs()
     : ticks(settings.getCheckpointAfterTicks());
-  const strategy = 'getConsumerStrategy' in settings ? settings.getConsumerStrategy() : '';
+  const old = settings.getNamedConsumerStrategy();
+  const named = 'getConsumerStrategy' in settings ? settings.getConsumerStrategy() : '';
+  const name = named === '' ? (OLD_STRATEGIES[old] ?? String(old)) : named;
+  const strategy = strategyOf(name);
+  if (strategy === undefined) throw refused(stream, group, `Consumer strategy ${name} does not exist.`);
   const chosen: GroupSettings = {
     resolveLinkTos: settings.getResolveLinks(),
     extraStatistics: settings.getExtraStatistics(),
@@ -242,9 +246,7 @@ function definitionOf(options: pb.CreateReq.Options | pb.UpdateReq.Options | und
     liveBufferSize: settings.getLiveBufferSize(),
     readBatchSize: settings.getReadBatchSize(),
     historyBufferSize: settings.getHistoryBufferSize(),
-    namedConsumerStrategy: strategyOf(
-      strategy === '' ? (OLD_STRATEGIES[settings.getNamedConsumerStrategy()] ?? '') : strategy,
-    ),
+    namedConsumerStrategy: strategy,
     startFrom: startOf(start),
   };
   return { stream, group, filter, settings: chosen };

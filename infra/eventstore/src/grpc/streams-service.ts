@@ -6,7 +6,8 @@ import type {
   sendUnaryData,
   UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import type { ProposedEvent } from '../storage/record.js';
+import { LIMITS } from '../settings.js';
+import { memoryOf, type ProposedEvent } from '../storage/record.js';
 import type { AppendResult, EventStore, ExpectedRevision } from '../streams/event-store.js';
 import type { SubscriptionHub } from '../streams/subscriptions.js';
 import type { SystemStreams } from '../streams/system-streams.js';
@@ -31,6 +32,8 @@ export interface StreamsServiceOptions {
   readonly systemStreams: SystemStreams;
   /** Bytes of data in one append. */
   readonly maxAppendSize: number;
+  /** Aborted when the server begins to stop. */
+  readonly closing: AbortSignal;
 }
 
 /** The service `event_store.client.streams.Streams`, on bytes. */
@@ -42,7 +45,14 @@ export function streamsService(options: StreamsServiceOptions): UntypedServiceIm
       void read(options, call, out).catch((error: unknown) => out.fail(error));
     },
     append: (call: ServerReadableStream<Buffer, Buffer>, callback: sendUnaryData<Buffer>) => {
-      void append(options, call).then(
+      // What still has parts to come will not be whole any more.
+      const cut = new Promise<never>((_, reject) => {
+        const refuse = (): void => reject(errors.storageUnavailable('the server is shutting down'));
+        options.closing.addEventListener('abort', refuse, { once: true });
+        call.once('end', () => options.closing.removeEventListener('abort', refuse));
+        call.once('close', () => options.closing.removeEventListener('abort', refuse));
+      });
+      void Promise.race([append(options, call), cut]).then(
         (response) => callback(null, response),
         (error: unknown) => callback(errors.asRpcError(error)),
       );
@@ -127,6 +137,7 @@ async function append(
   let target: { stream: string; expected: ExpectedRevision } | undefined;
   const events: ProposedEvent[] = [];
   let size = 0;
+  let memory = 0;
   for await (const message of call) {
     const reader = new ProtoReader(message);
     while (reader.next()) {
@@ -140,7 +151,10 @@ async function append(
         if (raw.contentType === undefined) throw errors.requiredMetadataMissing('content-type');
         size += raw.data.length;
         if (size > maxAppendSize) throw errors.maximumAppendSizeExceeded(maxAppendSize);
-        events.push(checkedEvent(raw));
+        const event = checkedEvent(raw);
+        memory += memoryOf(event);
+        if (memory > LIMITS.appendMemory) throw errors.maximumAppendSizeExceeded(maxAppendSize);
+        events.push(event);
       } else {
         throw errors.handlerThrew();
       }

@@ -12,7 +12,12 @@ export interface EndpointOptions {
   /** Whether the bearer of an `authorization` header may see statistics; undefined when anyone may. */
   readonly authorize: ((header: string | undefined) => Promise<boolean>) | undefined;
   readonly secure: boolean;
+  /** Takes an event that is posted to a stream. */
+  readonly append: (request: IncomingMessage, response: ServerResponse, stream: string) => Promise<void>;
 }
+
+/** The number that EventStoreDB's message of this name has. */
+const PONG = 2;
 
 /** The HTTP side of the server: health, what it is, and how it does. */
 export function httpEndpoints(
@@ -36,18 +41,20 @@ async function handle(
   response: ServerResponse,
 ): Promise<void> {
   const { log, statistics, node, authorize, secure } = options;
-  const path = (request.url ?? '/').split('?')[0];
+  const path = (request.url ?? '/').split('?')[0] ?? '/';
+  if (request.method === 'POST' && path.startsWith('/streams/')) {
+    await options.append(request, response, path.slice('/streams/'.length));
+    return;
+  }
   request.resume();
   if (request.method !== 'GET' && request.method !== 'HEAD') {
-    problem(
-      response,
-      405,
-      'Method Not Allowed',
-      'Only GET is understood here; streams are reached over gRPC.',
-    );
+    notFound(response);
     return;
   }
   switch (path) {
+    case '/ping':
+      json(response, { msgTypeId: PONG, text: 'Ping request successfully handled' });
+      return;
     case '/health/live':
       empty(response);
       return;
@@ -85,13 +92,17 @@ async function handle(
       }
       return;
     default:
-      problem(
-        response,
-        404,
-        'Not Found',
-        'There are /health/live, /health/ready, /info, /gossip, /stats and /metrics.',
-      );
+      notFound(response);
   }
+}
+
+function notFound(response: ServerResponse): void {
+  problem(
+    response,
+    404,
+    'Not Found',
+    'There are GET /health/live, /health/ready, /info, /gossip, /stats, /metrics, /ping, and POST /streams/NAME.',
+  );
 }
 
 function gossip(node: NodeAddress): object {
@@ -129,7 +140,7 @@ function json(response: ServerResponse, body: object): void {
 }
 
 /** RFC 9457 */
-function problem(response: ServerResponse, status: number, title: string, detail: string): void {
+export function problem(response: ServerResponse, status: number, title: string, detail: string): void {
   response.writeHead(status, { 'content-type': 'application/problem+json' });
   response.end(JSON.stringify({ type: 'about:blank', title, status, detail }));
 }

@@ -7,8 +7,9 @@ import { type Server as GrpcServer, ServerCredentials } from '@grpc/grpc-js';
 const PREFACE = Buffer.from('PRI * HTTP/2');
 /** Someone who connects and says nothing is not kept for ever. */
 const SILENCE_MS = 10_000;
-/** What is under way when the server stops has this long to end. */
+/** What is under way when the server stops has this long to end; then it is cancelled, and the client told so. */
 const GRACE_MS = 200;
+const FAREWELL_MS = 300;
 
 type Injector = ReturnType<GrpcServer['createConnectionInjector']>;
 
@@ -94,7 +95,7 @@ export class Listener {
   async close(): Promise<void> {
     const closed = new Promise<void>((resolve) => this.net.close(() => resolve()));
     this.injector.drain(GRACE_MS);
-    const until = Date.now() + GRACE_MS;
+    const until = Date.now() + GRACE_MS + FAREWELL_MS;
     while (this.sockets.size > 0 && Date.now() < until)
       await new Promise((resolve) => setTimeout(resolve, 10));
     for (const socket of this.sockets) socket.destroy();

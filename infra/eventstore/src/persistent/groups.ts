@@ -322,6 +322,6 @@ export function startOf(value: number): GroupStart {
   return value < 0 ? { kind: 'end' } : { kind: 'at', value };
 }
 
-export function strategyOf(name: string): ConsumerStrategyName {
-  return STRATEGIES.find((known) => known === name) ?? 'DispatchToSingle';
+export function strategyOf(name: string): ConsumerStrategyName | undefined {
+  return STRATEGIES.find((known) => known === name);
 }

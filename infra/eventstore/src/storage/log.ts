@@ -34,7 +34,7 @@ export interface LogOptions {
   readonly segmentSize: number;
   readonly segmentRecords: number;
   readonly report: (message: string) => void;
-  /** How long sealed segments are read before the log is open; 500 ms unless given. */
+  /** How long sealed segments are read before the log is open, ms; see `Patrol.begin`. */
   readonly verifyMs?: number;
 }
 
@@ -54,7 +54,7 @@ interface Batch {
 export class StorageFailure extends Error {}
 
 const FIRST_BATCH = 256 * 1024;
-const VERIFY_MS = 300;
+const VERIFY_MS = 400;
 const SEAL_AT_CLOSE = 16 << 20;
 
 /**
@@ -106,7 +106,8 @@ export class Log {
       id = manifest.id;
       entries = manifest.segments;
     } else {
-      if (files.list(directory).some((name) => name.endsWith('.log'))) {
+      // A first start that was cut off leaves an empty segment at most.
+      if (files.list(directory).some((name) => name.endsWith('.log') && !isEmpty(files, directory, name))) {
         throw new Error(
           `${directory} holds segments and no manifest.json; restore the manifest from a backup, or move the segments away`,
         );
@@ -480,6 +481,15 @@ export class Log {
     this.patrol.stop();
     this.mark.close();
     for (const segment of this.segments) segment.close();
+  }
+}
+
+function isEmpty(files: Files, directory: string, name: string): boolean {
+  const handle = files.open(path.join(directory, name), 'read');
+  try {
+    return handle.size() <= SEGMENT_HEADER_SIZE;
+  } finally {
+    handle.close();
   }
 }
 

@@ -54,6 +54,9 @@ export interface ProposedEvent {
   readonly data: Uint8Array;
 }
 
+/** Bytes that an event takes in memory until it is written, about. */
+export const memoryOf = (event: ProposedEvent): number => event.data.length + event.metadata.length + 256;
+
 export function varintSize(value: number): number {
   if (value < 0x80) return 1;
   if (value < 0x4000) return 2;

@@ -1,4 +1,5 @@
 import { hash } from 'node:crypto';
+import { endianness } from 'node:os';
 import { crc32 } from 'node:zlib';
 import type { FileHandle } from './files.js';
 
@@ -121,6 +122,20 @@ function word(bytes: Uint8Array, at: number): number {
 export function streamKey(name: string): Buffer {
   return hash('sha256', name, 'buffer').subarray(0, KEY_SIZE);
 }
+
+/** The first number below `count` for which `reached` holds, or `count`; it holds from some number on. */
+export function lowerBound(count: number, reached: (n: number) => boolean): number {
+  let low = 0;
+  let high = count;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if (reached(middle)) high = middle;
+    else low = middle + 1;
+  }
+  return low;
+}
+
+const IS_BIG_ENDIAN = endianness() === 'BE';
 
 const MAGIC = 'OOIX';
 const VERSION = 1;
@@ -325,31 +340,32 @@ export class SealedIndex {
 
   find(key: Buffer): StreamExtent | undefined {
     if (this.streamCount === 0 || !this.mightContain(key)) return undefined;
-    // Keys are uniform, so the place is guessed from the key; a window of entries around the guess is read at once.
+    // Keys are uniform, so the place is guessed from the key, a window of entries around the guess is read at once, and
+    // a guess that missed is corrected from the nearest key that was seen.
     const window = 64;
+    const perEntry = 0x100000000 / this.streamCount;
+    const wanted = key.readUInt32BE(0);
     let low = 0;
     let high = this.streamCount;
-    let guess = Math.floor((key.readUInt32BE(0) / 0x100000000) * this.streamCount);
+    let guess = Math.floor(wanted / perEntry);
     const buffer = Buffer.allocUnsafe(window * ENTRY_SIZE);
+    const compareTo = (n: number): number =>
+      buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE);
     while (low < high) {
       const start = Math.max(low, Math.min(guess - (window >> 1), high - window));
       const count = Math.min(window, high - start);
       this.handle.read(buffer.subarray(0, count * ENTRY_SIZE), HEADER_SIZE + start * ENTRY_SIZE);
-      if (buffer.compare(key, 0, KEY_SIZE, 0, KEY_SIZE) > 0) {
+      if (compareTo(0) > 0) {
         high = start;
-      } else if (
-        buffer.compare(key, 0, KEY_SIZE, (count - 1) * ENTRY_SIZE, (count - 1) * ENTRY_SIZE + KEY_SIZE) < 0
-      ) {
+        guess = start - Math.ceil((buffer.readUInt32BE(0) - wanted) / perEntry);
+      } else if (compareTo(count - 1) < 0) {
         low = start + count;
+        guess = low + Math.floor((wanted - buffer.readUInt32BE((count - 1) * ENTRY_SIZE)) / perEntry);
       } else {
-        for (let n = 0; n < count; n++) {
-          if (buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE) === 0) {
-            return this.extent(buffer, n * ENTRY_SIZE);
-          }
-        }
-        return undefined;
+        const n = lowerBound(count, (middle) => compareTo(middle) >= 0);
+        return n < count && compareTo(n) === 0 ? this.extent(buffer, n * ENTRY_SIZE) : undefined;
       }
-      guess = (low + high) >> 1;
+      guess = Math.max(low, Math.min(guess, high - 1));
     }
     return undefined;
   }
@@ -377,17 +393,14 @@ export class SealedIndex {
     each: (offset: number, place: number, low: number, high: number) => void,
   ): void {
     const step = 4096;
-    const buffer = Buffer.allocUnsafe(step * 16);
+    const words = new Uint32Array(step * 4);
+    const buffer = Buffer.from(words.buffer);
     for (let n = from; n < to; n += step) {
       const count = Math.min(step, to - n);
       this.handle.read(buffer.subarray(0, count * 16), this.recordsAt + n * 16);
-      for (let k = 0; k < count; k++) {
-        each(
-          buffer.readUInt32LE(k * 16),
-          buffer.readUInt32LE(k * 16 + 4),
-          buffer.readUInt32LE(k * 16 + 8),
-          buffer.readUInt32LE(k * 16 + 12),
-        );
+      if (IS_BIG_ENDIAN) buffer.swap32();
+      for (let at = 0; at < count * 4; at += 4) {
+        each(words[at] ?? 0, words[at + 1] ?? 0, words[at + 2] ?? 0, words[at + 3] ?? 0);
       }
     }
   }

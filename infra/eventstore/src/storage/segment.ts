@@ -14,6 +14,7 @@ import {
   digestHigh,
   digestLow,
   encodeIndex,
+  lowerBound,
   nameHash,
   OpenIndex,
   SealedIndex,
@@ -152,18 +153,6 @@ export function addToIndex(index: OpenIndex, record: RecordView): void {
   const high = digestHigh(record.buffer, idAt, stream);
   if (record.isEmpty) index.addRecord(record.position, low, high);
   else index.add(record.stream, record.revision, record.position, record.isTombstone, low, high);
-}
-
-/** The first number below `count` for which `reached` holds, or `count`; it holds from some number on. */
-export function lowerBound(count: number, reached: (n: number) => boolean): number {
-  let low = 0;
-  let high = count;
-  while (low < high) {
-    const middle = (low + high) >> 1;
-    if (reached(middle)) high = middle;
-    else low = middle + 1;
-  }
-  return low;
 }
 
 /** One file of the log and its index, which is in memory while the segment is written and in a file afterwards. */

@@ -179,7 +179,10 @@ export class EventStore extends StoredStreams {
   private check(entry: StreamEntry, expected: ExpectedRevision, events: readonly ProposedEvent[]): Check {
     const { name } = entry;
     const original = isMetastream(name) ? this.entry(originalOf(name)) : undefined;
-    if (entry.writtenTombstone || original?.writtenTombstone) return { kind: 'deleted' };
+    // A metadata stream that has events outlives the tombstone of its stream for writers, though not for readers.
+    if (entry.writtenTombstone || (original?.writtenTombstone && entry.writtenLast < 0)) {
+      return { kind: 'deleted' };
+    }
     const softDeleted = !original && this.writtenMetadataOf(entry).softDeleted;
     const ok: Check = {
       kind: 'ok',
@@ -330,8 +333,9 @@ export class EventStore extends StoredStreams {
       );
       return;
     }
+    const revision = entry.writtenLast;
     const finish = (error: Error | undefined, position: number): void =>
-      done(error ? failed(error) : { kind: 'appended', revision: entry.writtenLast, position });
+      done(error ? failed(error) : { kind: 'appended', revision, position });
     const tombstone = { ...EMPTY, id: randomBytes(16), type: '$streamDeleted' };
     this.write(
       forGood

@@ -11,6 +11,10 @@ import { METADATA_TYPE, metastreamOf } from './metadata.js';
 import { newEvent } from './new-event.js';
 import { judge } from './visibility.js';
 
+/** Set OO_FC_RUNS to search longer. */
+const RUNS = Number(process.env.OO_FC_RUNS ?? 150);
+/** Long enough for a machine that does other things too. */
+const SLOW_MS = 120_000 + RUNS * 500;
 const DIRECTORY = '/data';
 const SEGMENT = 8192;
 
@@ -178,97 +182,105 @@ async function runScavenge(store: EventStore, disk: FaultyDisk): Promise<void> {
 }
 
 describe('the event store against the model', () => {
-  it('answers every sequence of appends, deletes, metadata, restarts and scavenges alike', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(step, { minLength: 1, maxLength: 40 }),
-        fc.boolean(),
-        async (steps, doScavenge) => {
-          const disk = new FaultyDisk(random(1));
-          let store = await openStore(disk);
-          const model = new Model();
-          for (const one of steps) {
-            if (one.op === 'append') {
-              expect(outcome(await append(store, one.stream, one.expected, one.ids))).toEqual(
-                model.append(one.stream, one.expected, one.ids),
-              );
-            } else if (one.op === 'delete' || one.op === 'tombstone') {
-              const forGood = one.op === 'tombstone';
-              expect(outcome(await remove(store, one.stream, one.expected, forGood))).toEqual(
-                model.delete(one.stream, one.expected, forGood),
-              );
-            } else if (one.op === 'metadata') {
-              const { maxCount, truncateBefore } = one;
-              const result = await setMetadata(store, one.stream, {
-                $maxCount: maxCount,
-                $tb: truncateBefore,
-              });
-              expect(result.kind === 'appended' ? 'ok' : result.kind).toBe(
-                model.setMetadata(one.stream, { maxCount, truncateBefore }),
-              );
-            } else if (one.op === 'reopen') {
-              await store.log.close();
-              store = await openStore(disk);
-            } else if (doScavenge && steps.indexOf(one) === steps.length - 1) {
-              // Only at the end: what is gone is not known as a retry any more, which the model does not speak of.
-              await runScavenge(store, disk);
-            }
-            for (const stream of STREAMS) {
-              const expected = model.read(stream);
-              expect(readAll(store, stream)).toEqual(expected);
-              if (Array.isArray(expected)) {
-                expect(readBackwards(store, stream)).toEqual(
-                  expected.map((event) => event.revision).reverse(),
+  it(
+    'answers every sequence of appends, deletes, metadata, restarts and scavenges alike',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(step, { minLength: 1, maxLength: 40 }),
+          fc.boolean(),
+          async (steps, doScavenge) => {
+            const disk = new FaultyDisk(random(1));
+            let store = await openStore(disk);
+            const model = new Model();
+            for (const one of steps) {
+              if (one.op === 'append') {
+                expect(outcome(await append(store, one.stream, one.expected, one.ids))).toEqual(
+                  model.append(one.stream, one.expected, one.ids),
                 );
+              } else if (one.op === 'delete' || one.op === 'tombstone') {
+                const forGood = one.op === 'tombstone';
+                expect(outcome(await remove(store, one.stream, one.expected, forGood))).toEqual(
+                  model.delete(one.stream, one.expected, forGood),
+                );
+              } else if (one.op === 'metadata') {
+                const { maxCount, truncateBefore } = one;
+                const result = await setMetadata(store, one.stream, {
+                  $maxCount: maxCount,
+                  $tb: truncateBefore,
+                });
+                expect(result.kind === 'appended' ? 'ok' : result.kind).toBe(
+                  model.setMetadata(one.stream, { maxCount, truncateBefore }),
+                );
+              } else if (one.op === 'reopen') {
+                await store.log.close();
+                store = await openStore(disk);
+              } else if (doScavenge && steps.indexOf(one) === steps.length - 1) {
+                // Only at the end: what is gone is not known as a retry any more, which the model does not speak of.
+                await runScavenge(store, disk);
+              }
+              for (const stream of STREAMS) {
+                const expected = model.read(stream);
+                expect(readAll(store, stream)).toEqual(expected);
+                if (Array.isArray(expected)) {
+                  expect(readBackwards(store, stream)).toEqual(
+                    expected.map((event) => event.revision).reverse(),
+                  );
+                }
               }
             }
-          }
-          await store.log.close();
-        },
-      ),
-      { numRuns: Number(process.env.OO_FC_RUNS ?? 150) },
-    );
-  });
-
-  it('keeps each append whole and each stream in order when clients write at the same time', async () => {
-    await fc.assert(
-      fc.asyncProperty(
-        fc.array(
-          fc.record({ stream: streamName, count: fc.integer({ min: 1, max: 5 }), exact: fc.boolean() }),
-          {
-            minLength: 2,
-            maxLength: 30,
+            await store.log.close();
           },
         ),
-        async (appends) => {
-          const store = await openStore(new FaultyDisk(random(2)));
-          const order: { stream: string; first: number; last: number; ids: string[] }[] = [];
-          await Promise.all(
-            appends.map(async ({ stream, count, exact }, n) => {
-              const ids = Array.from({ length: count }, (_, k) => `${n}.${k}`);
-              const result = await append(store, stream, exact ? 'no_stream' : 'any', ids);
-              if (result.kind === 'appended') {
-                order.push({ stream, first: result.revision - count + 1, last: result.revision, ids });
-              }
-            }),
-          );
-          // Linearizable per stream: the answers, put in the order of their revisions, are exactly what is read.
-          for (const stream of STREAMS) {
-            const expected = order
-              .filter((one) => one.stream === stream)
-              .sort((a, b) => a.first - b.first)
-              .flatMap(({ ids, first }) => ids.map((id, n) => ({ id, revision: first + n })));
-            expect(readAll(store, stream)).toEqual(expected.length === 0 ? 'missing' : expected);
-            expect(
-              order.filter((one) => one.stream === stream && one.first === 0).length,
-            ).toBeLessThanOrEqual(1);
-          }
-          await store.log.close();
-        },
-      ),
-      { numRuns: Number(process.env.OO_FC_RUNS ?? 60) },
-    );
-  });
+        { numRuns: RUNS },
+      );
+    },
+    SLOW_MS,
+  );
+
+  it(
+    'keeps each append whole and each stream in order when clients write at the same time',
+    async () => {
+      await fc.assert(
+        fc.asyncProperty(
+          fc.array(
+            fc.record({ stream: streamName, count: fc.integer({ min: 1, max: 5 }), exact: fc.boolean() }),
+            {
+              minLength: 2,
+              maxLength: 30,
+            },
+          ),
+          async (appends) => {
+            const store = await openStore(new FaultyDisk(random(2)));
+            const order: { stream: string; first: number; last: number; ids: string[] }[] = [];
+            await Promise.all(
+              appends.map(async ({ stream, count, exact }, n) => {
+                const ids = Array.from({ length: count }, (_, k) => `${n}.${k}`);
+                const result = await append(store, stream, exact ? 'no_stream' : 'any', ids);
+                if (result.kind === 'appended') {
+                  order.push({ stream, first: result.revision - count + 1, last: result.revision, ids });
+                }
+              }),
+            );
+            // Linearizable per stream: the answers, put in the order of their revisions, are exactly what is read.
+            for (const stream of STREAMS) {
+              const expected = order
+                .filter((one) => one.stream === stream)
+                .sort((a, b) => a.first - b.first)
+                .flatMap(({ ids, first }) => ids.map((id, n) => ({ id, revision: first + n })));
+              expect(readAll(store, stream)).toEqual(expected.length === 0 ? 'missing' : expected);
+              expect(
+                order.filter((one) => one.stream === stream && one.first === 0).length,
+              ).toBeLessThanOrEqual(1);
+            }
+            await store.log.close();
+          },
+        ),
+        { numRuns: RUNS },
+      );
+    },
+    SLOW_MS,
+  );
 
   it('answers concurrent identical appends alike, and writes them once', async () => {
     const store = await openStore(new FaultyDisk(random(3)));

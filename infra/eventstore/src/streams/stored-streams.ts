@@ -2,7 +2,7 @@ import type { Log } from '../storage/log.js';
 import type { RecordView } from '../storage/record.js';
 import { RecordReader } from '../storage/record-reader.js';
 import { SEGMENT_HEADER_SIZE, type Segment } from '../storage/segment.js';
-import { nameHash, type StreamExtent, streamKey } from '../storage/segment-index.js';
+import { nameHash, streamKey } from '../storage/segment-index.js';
 import {
   isMetastream,
   METASTREAM_METADATA,
@@ -12,6 +12,7 @@ import {
   parseMetadata,
   type StreamMetadata,
 } from './metadata.js';
+import { placeIn, StreamExtents } from './stream-extents.js';
 
 export type StreamState = 'exists' | 'missing' | 'deleted';
 
@@ -42,12 +43,8 @@ export class StreamEntry {
   /** Undefined until it is read from the metadata stream. */
   metadata: StreamMetadata | undefined;
   writtenMetadata: StreamMetadata | undefined;
-  /** The sealed part of the stream, oldest first; undefined until it is needed. */
-  extents: StreamExtent[] | undefined;
-  /** The segments that the extents were looked up in. */
-  extentsFor: readonly Segment[] | undefined;
-  /** Whether the last extent is that of the segment being written. */
-  hasActive = false;
+  /** Undefined until it is needed. */
+  extents: StreamExtents | undefined;
   pending = false;
   readonly utf8: Buffer;
   readonly hash: number;
@@ -127,13 +124,13 @@ export class StoredStreams {
       for (const [name, entry] of this.streams) {
         if (left-- <= 0) break;
         if (entry.pending) continue;
-        this.extentsKept -= entry.extents?.length ?? 0;
+        this.extentsKept -= entry.extents?.kept ?? 0;
         this.streams.delete(name);
       }
     }
     if (this.extentsKept > streamCache * EXTENTS_PER_STREAM) {
       for (const entry of this.streams.values()) {
-        this.extentsKept -= entry.extents?.length ?? 0;
+        this.extentsKept -= entry.extents?.kept ?? 0;
         entry.extents = undefined;
         if (this.extentsKept < (streamCache * EXTENTS_PER_STREAM) / 2) break;
       }
@@ -181,64 +178,24 @@ export class StoredStreams {
     return this.entry(name).last;
   }
 
-  private extentsOf(entry: StreamEntry): readonly StreamExtent[] {
+  private extentsOf(entry: StreamEntry): StreamExtents {
     const segments = this.log.segments;
-    if (entry.extents === undefined || entry.extentsFor !== segments) {
-      const key = streamKey(entry.name);
-      const extents: StreamExtent[] = [];
-      for (const segment of segments.slice(0, -1)) {
-        const extent = segment.find(entry.name, () => key);
-        if (extent !== undefined && extent.count > 0) extents.push(extent);
-      }
-      this.extentsKept += extents.length - (entry.extents?.length ?? 0);
-      entry.extents = extents;
-      entry.extentsFor = segments;
-      entry.hasActive = false;
-    }
-    if (!entry.hasActive) {
-      // The segment that is written gains streams all the time.
-      const active = this.log.active.open?.streams.get(entry.name);
-      if (active !== undefined && active.count > 0) {
-        entry.extents.push(active);
-        this.extentsKept++;
-        entry.hasActive = true;
-      }
+    if (entry.extents?.segments !== segments) {
+      this.extentsKept -= entry.extents?.kept ?? 0;
+      entry.extents = new StreamExtents(entry.name, segments, this.countExtent);
     }
     return entry.extents;
   }
 
   private extentsKept = 0;
-
-  /** The extent and place in it of the first event at or after a revision. */
-  private locate(
-    extents: readonly StreamExtent[],
-    revision: number,
-  ): { extent: number; n: number } | undefined {
-    let low = 0;
-    let high = extents.length;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      if ((extents[middle]?.last ?? 0) < revision) low = middle + 1;
-      else high = middle;
-    }
-    const extent = extents[low];
-    if (extent === undefined) return undefined;
-    let from = 0;
-    let to = extent.count;
-    if (extent.last - extent.first + 1 === extent.count)
-      return { extent: low, n: Math.max(0, revision - extent.first) };
-    while (from < to) {
-      const middle = (from + to) >> 1;
-      if (extent.revisionAt(middle) < revision) from = middle + 1;
-      else to = middle;
-    }
-    return { extent: low, n: from };
-  }
+  private readonly countExtent = (): void => {
+    this.extentsKept++;
+  };
 
   protected recordAt(entry: StreamEntry, revision: number): RecordView | undefined {
     const extents = this.extentsOf(entry);
-    const place = this.locate(extents, revision);
-    const extent = place && extents[place.extent];
+    const place = extents.locate(revision);
+    const extent = place && extents.at(place.segment);
     if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
       return undefined;
     return this.reader.at(extent.positionAt(place.n), false);
@@ -252,8 +209,8 @@ export class StoredStreams {
     const revision = wanted === -1 ? entry.last : wanted;
     if (revision > entry.last || revision < this.firstVisible(entry)) return undefined;
     const extents = this.extentsOf(entry);
-    const place = this.locate(extents, revision);
-    const extent = place && extents[place.extent];
+    const place = extents.locate(revision);
+    const extent = place && extents.at(place.segment);
     if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
       return undefined;
     const record = reader.at(extent.positionAt(place.n), false);
@@ -285,15 +242,15 @@ export class StoredStreams {
     const start = Math.max(from, first);
     const stop = Math.min(last, from + limit - 1);
     const extents = this.extentsOf(entry);
-    const place = this.locate(extents, start);
+    const place = extents.locate(start);
     let next = Math.min(stop + 1, Math.max(start, last + 1));
     let bytes = 0;
     if (place !== undefined && start <= stop) {
       let previous = -1;
-      outer: for (let e = place.extent; e < extents.length; e++) {
-        const extent = extents[e];
-        if (extent === undefined) break;
-        for (let n = e === place.extent ? place.n : 0; n < extent.count; n++) {
+      outer: for (let e = place.segment; e < extents.segments.length; e++) {
+        const extent = extents.at(e);
+        if (extent === undefined) continue;
+        for (let n = e === place.segment ? place.n : 0; n < extent.count; n++) {
           const revision = extent.revisionAt(n);
           if (revision > stop) break outer;
           const position = extent.positionAt(n);
@@ -301,6 +258,7 @@ export class StoredStreams {
           previous = position;
           if (!this.isHidden(metadata, record)) records.push(record);
           bytes += record.size;
+          if (revision === stop) break outer;
           if (bytes > SLICE_BYTES) {
             next = revision + 1;
             return { state, records, next, last, end: next > last };
@@ -326,16 +284,13 @@ export class StoredStreams {
     let bytes = 0;
     const top = Math.min(start, last);
     if (top >= stop) {
-      let e = extents.length - 1;
-      while (e >= 0 && (extents[e]?.first ?? 0) > top) e--;
       let previous = -1;
-      for (; e >= 0; e--) {
-        const extent = extents[e];
-        if (extent === undefined) break;
+      for (let e = extents.locate(top)?.segment ?? extents.segments.length - 1; e >= 0; e--) {
+        const extent = extents.at(e);
+        if (extent === undefined) continue;
         let n = extent.count - 1;
         if (extent.last > top) {
-          const place = this.locate([extent], top);
-          n = place?.n ?? n;
+          n = placeIn(extent, top);
           if (extent.revisionAt(n) > top) n--;
         }
         for (; n >= 0; n--) {
@@ -346,7 +301,7 @@ export class StoredStreams {
           previous = position;
           if (!this.isHidden(metadata, record)) records.push(record);
           bytes += record.size;
-          if (bytes > SLICE_BYTES)
+          if (revision === stop || bytes > SLICE_BYTES)
             return { state, records, next: revision - 1, last, end: revision <= first };
         }
       }

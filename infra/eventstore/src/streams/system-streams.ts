@@ -15,6 +15,8 @@ const CHECKPOINT_TYPE = '$ProjectionCheckpoint';
 const PAGE = 256;
 const CHECKPOINT_EVERY = 8192;
 const CHECKPOINT_IDLE_MS = 1000;
+/** Like a projection it follows at a small distance: what is appended meanwhile is linked to with one sync. */
+const LAG_MS = 50;
 /** Under these numbers EventStoreDB's standard projections write. */
 const PROJECTION = { streams: 1, category: 2, byCategory: 3, byType: 4, byCorrelation: 5 } as const;
 
@@ -103,8 +105,7 @@ export class SystemStreams {
   }
 
   private async run(): Promise<void> {
-    // The records that woke us may be followed by more in the same turn.
-    await new Promise((resolve) => setImmediate(resolve));
+    await new Promise((resolve) => setTimeout(resolve, LAG_MS));
     while (!this.stopped && this.next < this.store.log.committed) {
       const slice = this.store.readAllForwards(this.next, PAGE, this.reader);
       let written: Promise<void> | undefined;

@@ -28,7 +28,11 @@ const WRITERS = 6;
  * Kills a server under concurrent writers again and again. After each start what was acknowledged is compared with what
  * is there: order, contents, and that a retry of what was not answered writes it once.
  */
-export async function killRounds(rounds: number, seed: number): Promise<KillSummary> {
+export async function killRounds(
+  rounds: number,
+  seed: number,
+  progress: (round: number, summary: KillSummary) => void = () => {},
+): Promise<KillSummary> {
   const next = random(seed);
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), 'eventstore-kill-'));
   const args = ['--data', folder, '--port', '0', '--segment-size', String(256 * 1024)];
@@ -43,6 +47,7 @@ export async function killRounds(rounds: number, seed: number): Promise<KillSumm
   };
   const expected = new Map<string, string[]>();
   let unanswered: Append[] = [];
+  let answered = (): void => {};
   try {
     for (let round = 0; round <= rounds; round++) {
       const server = await startProcess(args);
@@ -50,18 +55,24 @@ export async function killRounds(rounds: number, seed: number): Promise<KillSumm
       try {
         await verify(client, expected, unanswered, summary);
         unanswered = [];
+        progress(round, summary);
         if (round === rounds) {
           await disconnect(client);
           await server.signal('SIGTERM');
           break;
         }
         let killed = false;
-        const after = 20 + Math.floor(next() * 120);
-        const kill = new Promise<void>((resolve) => {
-          setTimeout(() => {
-            killed = true;
-            void server.signal('SIGKILL').then(() => resolve());
-          }, after);
+        // By how much was answered rather than by the clock, so that a slow machine is killed in full flight too.
+        let answersLeft = 5 + Math.floor(next() * 150);
+        const latest = new Promise((resolve) => setTimeout(resolve, 200 + next() * 400));
+        const enough = new Promise<void>((resolve) => {
+          answered = () => {
+            if (--answersLeft === 0) resolve();
+          };
+        });
+        const kill = Promise.race([latest, enough]).then(() => {
+          killed = true;
+          return server.signal('SIGKILL');
         });
         const appends: Append[] = [];
         const write = async (writer: number): Promise<void> => {
@@ -77,6 +88,7 @@ export async function killRounds(rounds: number, seed: number): Promise<KillSumm
             appends.push(append);
             try {
               append.revision = (await client.appendToStream(stream, events)).nextExpectedRevision;
+              answered();
             } catch {
               return;
             }

@@ -102,7 +102,7 @@ export class Model {
     metadata: { maxCount?: number; truncateBefore?: number },
   ): 'ok' | 'stream-deleted' {
     const stream = this.stream(name);
-    if (stream.tombstoned) return 'stream-deleted';
+    if (stream.tombstoned && !stream.hasMetadata) return 'stream-deleted';
     stream.maxCount = metadata.maxCount;
     stream.truncateBefore = stream.softDeleted ? stream.events.length : metadata.truncateBefore;
     stream.softDeleted = false;

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 
 /** A server in a process of its own, so that it can be killed. */
@@ -6,6 +7,8 @@ export interface ServerProcess {
   readonly port: number;
   readonly output: () => string;
   signal(signal: NodeJS.Signals): Promise<number | null>;
+  /** Resident, MB. */
+  memory(): number;
 }
 
 /** Runs `main.ts` under Node itself, which strips the types. */
@@ -31,10 +34,29 @@ export function startProcess(args: readonly string[], env: NodeJS.ProcessEnv = {
           child.kill(signal);
           return ended;
         },
+        memory: () => {
+          const status = readFileSync(`/proc/${child.pid}/status`, 'utf8');
+          return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1] ?? Number.NaN) / 1024;
+        },
       });
     };
     child.stdout?.on('data', read);
     child.stderr?.on('data', read);
     void ended.then((code) => reject(new Error(`ended with code ${code}: ${output}`)));
   });
+}
+
+/** Runs the command to its end. */
+export async function runCommand(
+  args: readonly string[],
+): Promise<{ code: number | null; stdout: string; stderr: string }> {
+  const child = spawn(process.execPath, [MAIN, ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  const said = { stdout: '', stderr: '' };
+  for (const stream of ['stdout', 'stderr'] as const) {
+    child[stream].on('data', (chunk: Buffer) => {
+      said[stream] += chunk.toString();
+    });
+  }
+  const code = await new Promise<number | null>((resolve) => child.once('close', resolve));
+  return { code, ...said };
 }
