@@ -54,8 +54,9 @@ export class ProjectionsHost {
       const worker = this.#worker(name);
       const { health } = this.parts;
       health.add(name, () => ({
-        ok: worker.isReady,
-        detail: { position: String(worker.position), ...worker.counts },
+        // Paused is what somebody wants: no reason to hold up a start or to send requests elsewhere.
+        ok: worker.isReady || worker.isPaused,
+        detail: { position: String(worker.position), paused: worker.isPaused, ...worker.counts },
       }));
       this.#running.push(worker.run(signal));
       if (name !== ANSWERED_ELSEWHERE) this.#answerProgress(name);
@@ -122,6 +123,10 @@ function reporting(log: Log, projection: ProjectionName): (report: WorkerReport)
       return;
     }
     failure = '';
+    if (report.kind === 'paused') {
+      log.warn({ projection }, `paused; go on with: oo projections resume ${projection}`);
+      return;
+    }
     if (report.kind === 'caught-up') {
       const { position, applied } = report;
       log.info({ projection, position: String(position), applied }, 'at the head of the store');

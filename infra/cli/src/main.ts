@@ -1,6 +1,8 @@
+import { isUserId } from '@oo/contracts';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CommandError, EXIT, print } from './output.js';
 import { resolveUser, withToken } from './people.js';
+import { addProjectionVerbs } from './projections/commands.js';
 import { runningIn } from './running.js';
 import { readSettings, SettingsError } from './up/settings.js';
 import { speaker } from './up/speaker.js';
@@ -188,6 +190,9 @@ oo.command('token')
     const made = await tokenOf(running(), user, PRODUCER);
     print(options.json === true, made, () => made.token);
   });
+
+// A pseudonym stands for itself, so that these verbs need no vault.
+addProjectionVerbs(oo, settings, async (text) => (isUserId(text) ? text : resolveUser(running(), text)));
 
 oo.command('reset')
   .description('delete the data folder’s content, after asking')

@@ -6,6 +6,7 @@ export * from './decider/decider.js';
 export * from './decider/specification.js';
 export * from './event-store/errors.js';
 export * from './event-store/event-store.js';
+export * from './event-store/lag.js';
 export * from './event-store/stored-event.js';
 export * from './event-store/subscription.js';
 export * from './messaging/answer.js';

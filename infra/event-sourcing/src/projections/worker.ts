@@ -5,7 +5,8 @@ import { Inbox, type Link, runOf } from './inbox.js';
 import { delay, type LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
-import type { ReadModel, StreamMark } from './read-model.js';
+import { readAhead } from './read-ahead.js';
+import { ProjectionPaused, type ReadModel, type StreamMark } from './read-model.js';
 
 export interface WorkerOptions {
   readonly projection: ProjectionDefinition;
@@ -26,6 +27,7 @@ export interface WorkerOptions {
 export type WorkerReport =
   | { readonly kind: 'parked'; readonly events: Folded['parked'] }
   | { readonly kind: 'caught-up'; readonly position: bigint; readonly applied: number }
+  | { readonly kind: 'paused' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface WorkerTiming {
@@ -66,6 +68,7 @@ export class ProjectionWorker {
   readonly #timing: WorkerTiming;
   #position = -1n;
   #isReady = false;
+  #isPaused = false;
   /** Streams that changed on the way to the head. */
   readonly #untold = new Map<string, StreamMark>();
   #counts: WorkerCounts = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: 0, reads: 0 };
@@ -87,6 +90,11 @@ export class ProjectionWorker {
     return this.#isReady;
   }
 
+  /** True while an operator wants it to write nothing. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   get counts(): WorkerCounts {
     return this.#counts;
   }
@@ -98,7 +106,10 @@ export class ProjectionWorker {
         await this.#follow(signal);
       } catch (error) {
         this.#isReady = false;
-        this.#options.report?.({ kind: 'failed', error });
+        const isPaused = error instanceof ProjectionPaused;
+        if (!isPaused) this.#options.report?.({ kind: 'failed', error });
+        else if (!this.#isPaused) this.#options.report?.({ kind: 'paused' });
+        this.#isPaused = isPaused;
         await delay(this.#timing.retryMs, signal);
       }
     }
@@ -113,6 +124,7 @@ export class ProjectionWorker {
     try {
       await readModel.prepare();
       this.#position = await readModel.position(partitions);
+      this.#isPaused = false;
       await this.#requireSameStore();
       await this.#catchUp(signal);
       if (signal.aborted) return;
@@ -213,24 +225,5 @@ export class ProjectionWorker {
     const counts = { ...this.#counts };
     for (const name of Object.keys(more) as (keyof WorkerCounts)[]) counts[name] += more[name] ?? 0;
     this.#counts = counts;
-  }
-}
-
-/** Reads the next page while the last one is being written. */
-async function* readAhead<T>(pages: AsyncIterable<T>): AsyncGenerator<T> {
-  const iterator = pages[Symbol.asyncIterator]();
-  let next = iterator.next();
-  // A failure surfaces where the page is awaited; until then nobody else may see it as unhandled.
-  next.catch(() => undefined);
-  try {
-    for (;;) {
-      const { done, value } = await next;
-      if (done === true) return;
-      next = iterator.next();
-      next.catch(() => undefined);
-      yield value;
-    }
-  } finally {
-    await iterator.return?.();
   }
 }
