@@ -16,3 +16,5 @@ export * from './messaging/request.js';
 export * from './messaging/streams.js';
 export * from './messaging/work-queue.js';
 export * from './projections/index.js';
+export * from './telemetry/figures.js';
+export * from './telemetry/tracing.js';

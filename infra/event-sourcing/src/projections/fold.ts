@@ -1,6 +1,7 @@
 import { isUserId, PERSON_CATEGORIES, type PersonCategory, streamOf, type UserId } from '@oo/contracts';
 import { StreamGone } from '../event-store/errors.js';
 import { parseStored } from '../event-store/stored-event.js';
+import { traceparentOf } from '../telemetry/tracing.js';
 import type { Change } from './changes.js';
 import type { ArrivedEvent, History } from './history.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
@@ -316,7 +317,11 @@ class Folding {
   }
 }
 
-const markOf = ({ event: { stream, revision }, owner }: Arrival): StreamMark => ({ stream, owner, revision });
+function markOf({ event, owner }: Arrival): StreamMark {
+  const { stream, revision } = event;
+  const traceparent = traceparentOf(event);
+  return traceparent === undefined ? { stream, owner, revision } : { stream, owner, revision, traceparent };
+}
 
 async function writesOf(
   transaction: ReadModelTransaction,

@@ -18,6 +18,8 @@ export interface StreamMark {
   readonly stream: string;
   readonly owner: Owner;
   readonly revision: bigint;
+  /** Trace context of that event, where traces are kept. */
+  readonly traceparent?: string;
 }
 
 /** The rows of one projection, with what the machinery keeps beside them. Postgres, or memory in a simulation. */

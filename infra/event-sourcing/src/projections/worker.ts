@@ -1,3 +1,4 @@
+import { startSpan, traceparent } from '../telemetry/tracing.js';
 import { commitBatch, commitRefold } from './commit.js';
 import type { FoldContext, Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
@@ -185,7 +186,9 @@ export class ProjectionWorker {
 
   async #commit(events: readonly ArrivedEvent[], through: bigint): Promise<void> {
     const batch = { events, before: this.#position, through };
-    this.#committed(await commitBatch(this.#context, this.#options.readModel, batch), through);
+    const began = Date.now();
+    const folded = await commitBatch(this.#context, this.#options.readModel, batch);
+    this.#committed({ ...folded, changed: folded.changed.map((mark) => this.#traced(mark, began)) }, through);
   }
 
   /** Tries again what waits: the code may have been mended since. */
@@ -195,6 +198,19 @@ export class ProjectionWorker {
     for (const owner of owners.filter((one) => partitions.has(partitionOfOwner(one)))) {
       this.#committed(await commitRefold(this.#context, readModel, owner, this.#position), this.#position);
     }
+  }
+
+  /** Tells the trace of an event that its rows are written, and has the hint go on from there. */
+  #traced(mark: StreamMark, startedAt: number): StreamMark {
+    const { traceparent: parent } = mark;
+    if (parent === undefined) return mark;
+    const span = startSpan(`project ${this.#options.projection.name}`, {
+      kind: 'consumer',
+      parent,
+      startedAt,
+    });
+    span?.end();
+    return { ...mark, traceparent: span?.run(traceparent) ?? parent };
   }
 
   #committed(folded: Folded, through: bigint): void {
