@@ -19,7 +19,7 @@ import {
 } from '@oo/event-sourcing';
 import { type RunningService, startService } from '@oo/service-host';
 import { type Backbone, startBackbone } from '@oo/service-host/testing';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { projectionsConfig } from './configuration.js';
 import {
   currentTip,
@@ -36,6 +36,9 @@ import { record } from './testing/recorder.js';
 import { TestRelay } from './testing/relay.js';
 
 // What an operator does to read models while they are in use.
+
+// Much of it waits for workers that share two cores with everything else.
+vi.setConfig({ testTimeout: 120_000, hookTimeout: 120_000 });
 
 let backbone: Backbone;
 let store: EventStore;

@@ -341,7 +341,7 @@ describe('nothing is lost and nothing doubled', () => {
     await killed(other);
     await rebuilt();
     expect(await allRows()).toEqual(together);
-  });
+  }, 90_000);
 });
 
 describe('an event that cannot be applied', () => {

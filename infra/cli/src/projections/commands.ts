@@ -1,7 +1,9 @@
+import { resolve } from 'node:path';
 import { PROJECTION_NAMES } from '@oo/projections';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { CommandError, EXIT, print } from '../output.js';
 import type { Settings } from '../up/settings.js';
+import { newProjection, newProjectionText } from './new-projection.js';
 import {
   parkedList,
   parkedListText,
@@ -40,7 +42,7 @@ function reasonArgument(text: string): string {
 }
 
 /**
- * Adds `oo projections` and `oo parked`.
+ * Adds `oo projections`, `oo projection new` and `oo parked`.
  * @param person turns what stands for a person on the command line into a pseudonym
  */
 export function addProjectionVerbs(
@@ -164,6 +166,19 @@ Examples:
     .action(async (text: string, options: Json) => {
       const done = await resumeOne(servers(), projectionName(text));
       print(options.json === true, done, () => `${done.name} goes on`);
+    });
+
+  oo.command('projection')
+    .description('make a new read model')
+    .command('new')
+    .description('make the folder of a read model that works and passes the suite that all inherit')
+    .argument('<name>', 'lower-case words joined by dashes')
+    .option('--into <folder>', 'the folder of the projections (that of this checkout)')
+    .addOption(json())
+    .addHelpText('after', '\nExamples:\n  npx oo projection new weekly-moods')
+    .action((name: string, options: Json & { into?: string }) => {
+      const made = newProjection(name, options.into === undefined ? undefined : resolve(options.into));
+      print(options.json === true, made, () => newProjectionText(made));
     });
 
   const parked = oo
