@@ -107,6 +107,7 @@ const VERBS = {
     return biome || ruff;
   },
   bench: () => built('infra/bench/dist/main.js'),
+  'bench:history': () => built('infra/bench/dist/history-main.js'),
   eventstore: () => built('infra/eventstore/dist/main.js'),
   'eventstore:null': () => built('infra/eventstore/dist/null/main.js'),
   'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),

@@ -57,7 +57,8 @@ export interface FoldingOptions {
   readonly folded?: (what: Folded, read: number, position: bigint) => void;
 }
 
-const BATCH = 5_000;
+/** More at a time would outlive the young generation, and be collected at several times the cost. */
+const BATCH = 2_000;
 /** A reading of the store is bounded by its message, not by the transaction. */
 const PAGE = 1_000;
 

@@ -362,13 +362,23 @@ class PostgresTransaction implements ReadModelTransaction {
 
   /** Runs a statement over rows that travel as one JSON parameter. */
   async #unsafe(statement: string, rows: readonly Row[]): Promise<Row[]> {
-    const json = JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    const json = JSON.stringify(rows.map(withoutBigints));
     try {
       return await this.sql.unsafe<Row[]>(statement, [json], { prepare: true });
     } catch (error) {
       throw refusalOf(error) ?? error;
     }
   }
+}
+
+/** JSON has no 64-bit numbers. A replacer would be asked for every value, at several times the cost of all the rest. */
+function withoutBigints(row: Row): Row {
+  const copy: Record<string, Row[string]> = { ...row };
+  for (const name in copy) {
+    const value = copy[name];
+    if (typeof value === 'bigint') copy[name] = String(value);
+  }
+  return copy;
 }
 
 /** The type's number in Postgres' catalogue. */
