@@ -1,12 +1,13 @@
-import { execFile } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { EventStore, type ReadModels, readModels } from '@oo/event-sourcing';
 import { ProjectionsModule, projectionsConfig, waitFor } from '@oo/projections';
 import { lifeOf, record, someone, uuid } from '@oo/projections/testing';
 import { type RunningService, startService } from '@oo/service-host';
 import { type Backbone, startBackbone } from '@oo/service-host/testing';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { EXIT } from '../output.js';
+import { Command, CommanderError } from 'commander';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
+import { CommandError, EXIT } from '../output.js';
+import { readSettings } from '../up/settings.js';
+import { addProjectionVerbs } from './commands.js';
 
 let backbone: Backbone;
 let store: EventStore;
@@ -29,26 +30,47 @@ afterAll(async () => {
   await backbone?.close();
 });
 
-const main = fileURLToPath(new URL('../../dist/main.js', import.meta.url));
-
 interface Ran {
   readonly code: number;
   readonly stdout: string;
   readonly stderr: string;
 }
 
-function oo(...words: string[]): Promise<Ran> {
-  const { OO_LOG_LEVEL: _, ...servers } = backbone.environment;
-  return new Promise((resolve) => {
-    execFile(
-      process.execPath,
-      [main, ...words],
-      { env: { ...process.env, ...servers } },
-      (error, stdout, stderr) =>
-        resolve({ code: typeof error?.code === 'number' ? error.code : 0, stdout, stderr }),
-    );
-  });
+/** The verbs as `oo` has them, in this process: a program that is started anew for each costs seconds of loading. */
+async function oo(...words: string[]): Promise<Ran> {
+  const program = new Command('oo').exitOverride().configureOutput({ writeErr: (text) => said.push(text) });
+  const said: string[] = [];
+  const environment = { ...backbone.environment, OO_LOG_LEVEL: undefined };
+  addProjectionVerbs(
+    program,
+    () => readSettings(environment, '/'),
+    async (person) => person,
+  );
+  for (const command of descendantsOf(program)) {
+    command.exitOverride().configureOutput({ writeErr: (text) => said.push(text) });
+  }
+  const stdout = vi.spyOn(process.stdout, 'write').mockReturnValue(true);
+  process.exitCode = 0;
+  let code = 0;
+  try {
+    await program.parseAsync(words, { from: 'user' });
+    code = Number(process.exitCode);
+  } catch (error) {
+    if (error instanceof CommanderError) code = EXIT.usage;
+    else if (error instanceof CommandError) {
+      code = error.exitCode;
+      said.push(error.message);
+    } else throw error;
+  } finally {
+    process.exitCode = 0;
+  }
+  const printed = stdout.mock.calls.map(([text]) => String(text)).join('');
+  stdout.mockRestore();
+  return { code, stdout: printed, stderr: said.join('') };
 }
+
+const descendantsOf = (command: Command): Command[] =>
+  command.commands.flatMap((one) => [one, ...descendantsOf(one)]);
 
 async function json(...words: string[]): Promise<unknown> {
   const { stdout } = await oo(...words, '--json');
