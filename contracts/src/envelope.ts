@@ -16,6 +16,8 @@ export interface Metadata {
   readonly occurredAt: Instant;
   readonly recordedAt: Instant;
   readonly commandId: CommandId;
+  /** W3C trace context, where traces are kept. */
+  readonly traceparent?: string | undefined;
 }
 
 /** An event as it was recorded, its payload upcast and parsed. */

@@ -7,6 +7,7 @@ import {
   DecisionVoided,
   HabitChecked,
   MoodReported,
+  ParkedEventSkipped,
   PreferencesChanged,
   TaskCompleted,
   TaskObserved,
@@ -48,6 +49,7 @@ export interface EventPayloads {
   TipDismissed: TipDismissed;
   TipExpired: TipExpired;
   DecisionOutcomeClosed: DecisionOutcomeClosed;
+  ParkedEventSkipped: ParkedEventSkipped;
 }
 export type EventType = keyof EventPayloads;
 /** Any event of oO: its type and its payload in the newest version. */
@@ -89,6 +91,7 @@ export const EVENTS: { readonly [Type in EventType]: EventDefinition<EventPayloa
   TipDismissed: v1('tips', TipDismissed),
   TipExpired: v1('tips', TipExpired),
   DecisionOutcomeClosed: v1('tips', DecisionOutcomeClosed),
+  ParkedEventSkipped: v1('skips', ParkedEventSkipped),
 };
 
 export function isEventType(type: string): type is EventType {

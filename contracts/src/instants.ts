@@ -5,6 +5,10 @@ export type Instant = string & { readonly [brand]: 'Instant' };
 /** RFC 3339 with an offset; the year in four digits. */
 export const RFC3339 = /^\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)$/;
 
+/** As {@link instant} writes it, on a day that every month has: nearly all that is ever recorded. */
+const CANONICAL =
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|1\d|2[0-8])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.(?!000)\d{3})?Z$/;
+
 /** @param milliseconds since 1970-01-01T00:00:00Z */
 export function instant(milliseconds: number): Instant {
   return new Date(milliseconds).toISOString().replace('.000Z', 'Z') as Instant;
@@ -12,6 +16,7 @@ export function instant(milliseconds: number): Instant {
 
 /** Reads RFC 3339 with any offset, cut to the millisecond; undefined where it is no date. */
 export function parseInstant(text: string): Instant | undefined {
+  if (CANONICAL.test(text)) return text as Instant;
   if (!RFC3339.test(text)) return undefined;
   const milliseconds = Date.parse(text);
   if (Number.isNaN(milliseconds)) return undefined;

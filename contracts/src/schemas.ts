@@ -29,6 +29,7 @@ import {
   type ListCandidates,
   type MoodReported,
   OutcomeKind,
+  type ParkedEventSkipped,
   Place,
   type PreferencesChanged,
   Priority,
@@ -37,6 +38,7 @@ import {
   type RecordSignal,
   type RegisterUser,
   type ShowTip,
+  type SkipParkedEvent,
   type TaskCompleted,
   type TaskObserved,
   TaskState,
@@ -234,6 +236,16 @@ function build(object: typeof z.object) {
     }),
   );
 
+  const parkedEventSkipped = object(
+    shape<ParkedEventSkipped>()({
+      projection: z.string().regex(/^[a-z][a-z0-9-]{0,49}$/, 'must be the name of a read model'),
+      stream: z.string().min(1).max(120),
+      revision: u64,
+      eventType: name,
+      reason: z.string().regex(/^[\x20-\x7e]{3,200}$/, 'must be 3 to 200 printable ASCII characters'),
+    }),
+  );
+
   const context = object(
     shape<CommandContext>()({
       commandId: uuid,
@@ -283,6 +295,8 @@ function build(object: typeof z.object) {
       occurredAt: timestamp,
       recordedAt: timestamp,
       commandId: uuid,
+      // Of use to who follows a trace and to nobody else: one that is malformed is no reason to refuse an event.
+      traceparent: z.string().optional(),
     }),
     $correlationId: uuid,
     $causationId: uuid,
@@ -322,6 +336,7 @@ function build(object: typeof z.object) {
       TipDismissed: tipDismissed,
       TipExpired: tipExpired,
       DecisionOutcomeClosed: decisionOutcomeClosed,
+      ParkedEventSkipped: parkedEventSkipped,
     },
     commands: {
       RecordSignal: recordSignal,
@@ -334,6 +349,7 @@ function build(object: typeof z.object) {
       ShowTip: object(shape<ShowTip>()({ context, tipId: uuid, deviceId })),
       AnswerTip: object(shape<AnswerTip>()({ context, tipId: uuid, answer: oneOf(Answer) })),
       CloseDecision: object(shape<CloseDecision>()({ context, decisionId: uuid })),
+      SkipParkedEvent: object(shape<SkipParkedEvent>()({ context, skipped: parkedEventSkipped })),
     },
     queries: {
       ListCandidates: object(shape<ListCandidates>()({ userId: user, at: timestamp })),

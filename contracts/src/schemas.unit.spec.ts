@@ -73,6 +73,13 @@ const PAYLOADS: { readonly [Type in EventType]: Record<string, unknown> } = {
     horizonStartedAt: AT,
     horizonEndedAt: AT,
   },
+  ParkedEventSkipped: {
+    projection: 'timeline',
+    stream: 'tips-home_00000000000000000000000000',
+    revision: '7',
+    eventType: 'TipShown',
+    reason: 'a time before the epoch',
+  },
 };
 const TYPES = Object.keys(EVENTS).filter(isEventType);
 

@@ -1,7 +1,7 @@
 import { isUserId, type UserId } from './ids.js';
 
-/** Categories of streams that belong to one person each. */
-export const PERSON_CATEGORIES = ['user', 'signals', 'tips'] as const;
+/** Categories of streams that belong to one person each. `skips` has what operators said about a person's events. */
+export const PERSON_CATEGORIES = ['user', 'signals', 'tips', 'skips'] as const;
 export type PersonCategory = (typeof PERSON_CATEGORIES)[number];
 /** Streams of which there is one. */
 export const SHARED_STREAMS = ['priors', 'policies', 'erasures'] as const;

@@ -12,6 +12,8 @@ export const PROPOSALS_SUBJECTS = 'oo.proposal.>';
 /** Headers of a relayed event, beside `Nats-Msg-Id`. Both values are decimal numbers. */
 export const HEADER_POSITION = 'Oo-Position';
 export const HEADER_REVISION = 'Oo-Revision';
+/** W3C trace context, in HTTP, in messages of the broker and, under the same name, in an event's metadata. */
+export const HEADER_TRACEPARENT = 'traceparent';
 
 /**
  * `oo.evt.PARTITION.TENANT.USER.CATEGORY.TYPE`; for a stream that is nobody's, `oo.evt.all.-.-.CATEGORY.TYPE`.
@@ -39,6 +41,7 @@ export const COMMANDS = {
   signals: ['RecordSignal'],
   tips: ['ShowTip', 'AnswerTip', 'CloseDecision'],
   profile: ['RegisterUser', 'ChangePreferences', 'GrantConsent', 'WithdrawConsent'],
+  projections: ['SkipParkedEvent'],
 } as const;
 export type CommandService = keyof typeof COMMANDS;
 export type CommandName = (typeof COMMANDS)[CommandService][number];

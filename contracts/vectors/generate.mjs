@@ -41,7 +41,7 @@ write(
 
 write(
   'streams',
-  [`tips-${first}`, `signals-${second}`, `user-${third}`, 'priors', 'policies', 'erasures', 'tips', 'tips-', `other-${first}`, `tips-${first}x`, `-${first}`, '$all', ''].map(
+  [`tips-${first}`, `signals-${second}`, `user-${third}`, `skips-${first}`, 'priors', 'policies', 'erasures', 'tips', 'tips-', `other-${first}`, `tips-${first}x`, `-${first}`, '$all', ''].map(
     (stream) => ({ stream, owner: contracts.ownerOf(stream) ?? null }),
   ),
 );
@@ -195,6 +195,7 @@ const payloads = [
   ['TipExpired', 1, { tipId: uuid('a'), shown: true }],
   ['TipExpired', 1, { tipId: uuid('a') }],
   ['DecisionOutcomeClosed', 1, { decisionId: uuid('a'), outcome: 'OUTCOME_KIND_SNOOZED', horizonStartedAt: at, horizonEndedAt: later }],
+  ['ParkedEventSkipped', 1, { projection: 'timeline', stream: `tips-${first}`, revision: '7', eventType: 'TipShown', reason: 'a time before the epoch' }],
 ];
 write(
   'payloads',

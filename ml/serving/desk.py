@@ -35,6 +35,9 @@ AT_ONCE: Final = 64
 END_S: Final = 2.0
 """How long a proposal is waited for before it is sent again, the first time; then longer, up to LONGEST_S."""
 LONGEST_S: Final = 15.0
+TRACES: Final = 10_000
+"""Newest events whose trace context is kept, for proposals to go on with."""
+TRACEPARENT: Final = "traceparent"
 
 Offered = list[candidates_pb2.CandidateItem]
 
@@ -85,6 +88,7 @@ class Desk:
         self._scheduled: dict[UserId, int] = {}
         self._moments_changed = asyncio.Event()
         self._failure = ""
+        self._traces: dict[str, str] = {}
 
     def open(self, people: People) -> None:
         """Starts deciding for these people: their states are as new as the store."""
@@ -108,6 +112,10 @@ class Desk:
             self._ended(DecisionId(event.data.decision.decision_id), event.data)
         elif isinstance(event.data, tips_pb2.DecisionVoided):
             self._ended(DecisionId(event.data.decision_id), event.data)
+        if event.metadata.traceparent is not None:
+            self._traces[event.id] = event.metadata.traceparent
+            if len(self._traces) > TRACES:
+                del self._traces[next(iter(self._traces))]
         self.wake(user)
 
     def wake(self, user: UserId) -> None:
@@ -208,7 +216,7 @@ class Desk:
             body = self._proposal(user, trigger, self.decide(person, trigger, offered))
             attempt, patience = 0, END_S
             while not end.done() and self._people is not None and self._people.get(user) is not None:
-                await self._publish(user, f"{decision_id}:{attempt}", body)
+                await self._publish(user, f"{decision_id}:{attempt}", body, self._traces.get(trigger.id))
                 await asyncio.wait([end], timeout=patience)
                 attempt, patience = attempt + 1, min(LONGEST_S, patience * 1.5)
             return end.result() if end.done() else None
@@ -238,14 +246,14 @@ class Desk:
         )
         return json.dumps(payload_json(proposal), separators=(",", ":")).encode()
 
-    async def _publish(self, user: UserId, message_id: str, body: bytes) -> None:
+    async def _publish(self, user: UserId, message_id: str, body: bytes, trace: str | None) -> None:
         try:
             await self._stream.publish(
                 proposal_subject(user),
                 body,
                 timeout=END_S,
                 stream=PROPOSALS_STREAM,
-                headers={"Nats-Msg-Id": message_id},
+                headers={"Nats-Msg-Id": message_id} | ({} if trace is None else {TRACEPARENT: trace}),
             )
             self._failure = ""
         except (NatsError, OSError, TimeoutError) as error:

@@ -1,11 +1,12 @@
 """The HTTP side: `POST /recommend`, and health."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse, Response
 
+from ml.serving.broker import Unanswered
 from ml.serving.requests import BODY_LIMIT, ProblemError, Recommendations, RecommendReply, RecommendRequest
 from oo_contracts.problems import problem
 
@@ -13,8 +14,15 @@ Checks = dict[str, dict[str, Any]]
 """What each check found: `ok`, and details."""
 
 
-def application(recommendations: Recommendations, checks: Callable[[], Checks], release: str) -> FastAPI:
-    """The FastAPI application. `checks` are what has to be well for the process to be ready."""
+def application(
+    recommendations: Recommendations,
+    checks: Callable[[], Checks],
+    release: str,
+    figures: Callable[[], Awaitable[str]],
+) -> FastAPI:
+    """The FastAPI application. `checks` are what has to be well for the process to be ready, `figures` what
+    Prometheus is told.
+    """
     app = FastAPI(title="oO recommender", version=release, docs_url=None, redoc_url=None)
     body = {
         "content": {"application/json": {"schema": RecommendRequest.model_json_schema()}},
@@ -41,6 +49,14 @@ def application(recommendations: Recommendations, checks: Callable[[], Checks], 
     async def health() -> Response:
         return _report(release, checks())
 
+    @app.get("/metrics")
+    async def metrics() -> Response:
+        return Response(await figures(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @app.exception_handler(Unanswered)
+    async def unanswered(_request: Request, _error: Exception) -> Response:
+        return _problem(problem("unavailable", "The store does not answer. Ask again in a moment."))
+
     @app.exception_handler(ProblemError)
     async def answer_problem(_request: Request, error: ProblemError) -> Response:
         return _problem(error.document)
@@ -49,7 +65,10 @@ def application(recommendations: Recommendations, checks: Callable[[], Checks], 
     @app.exception_handler(405)
     async def not_found(_request: Request, _error: Exception) -> Response:
         return _problem(
-            problem("not-found", "Known are POST /recommend and GET /health, /health/live, /health/ready.")
+            problem(
+                "not-found",
+                "Known are POST /recommend and GET /health, /health/live, /health/ready, /metrics.",
+            )
         )
 
     @app.exception_handler(Exception)

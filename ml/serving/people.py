@@ -12,7 +12,7 @@ from ml.recommender.prior import Prior
 from oo_contracts.envelope import RecordedEvent, read_address, read_envelope
 from oo_contracts.ids import UserId
 from oo_contracts.partition import partition_of
-from oo_contracts.streams import owner_of
+from oo_contracts.streams import FOLDED_CATEGORIES, owner_of
 
 Folded = Callable[[UserId, RecordedEvent], None]
 
@@ -56,6 +56,8 @@ class People:
         address = read_address(envelope)
         owner = owner_of(address.stream)
         if owner is None or owner.user_id is None or partition_of(owner.user_id) not in self._partitions:
+            return
+        if owner.category not in FOLDED_CATEGORIES:
             return
         user = owner.user_id
         if user in self.parked:

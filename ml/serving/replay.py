@@ -27,7 +27,7 @@ from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent, read_envelope
 from oo_contracts.ids import UserId, is_user_id, is_uuid
 from oo_contracts.instants import epoch_ms, instant
-from oo_contracts.streams import owner_of, streams_of
+from oo_contracts.streams import FOLDED_CATEGORIES, owner_of, streams_of
 
 EXIT_DIFFERS: Final = 1
 EXIT_USAGE: Final = 2
@@ -95,7 +95,7 @@ async def _history(wanted: argparse.Namespace) -> dict[UserId, list[RecordedEven
     by_person: dict[UserId, list[RecordedEvent]] = defaultdict(list)
     async for envelope in _envelopes(wanted):
         owner = owner_of(str(envelope.get("stream")))
-        if owner is None or owner.user_id is None:
+        if owner is None or owner.user_id is None or owner.category not in FOLDED_CATEGORIES:
             continue
         if wanted.user is None or owner.user_id == wanted.user:
             by_person[owner.user_id].append(read_envelope(envelope))

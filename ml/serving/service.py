@@ -21,6 +21,7 @@ from ml.serving.candidates import Candidates
 from ml.serving.clock import Clock, SteeredClock, SystemClock
 from ml.serving.desk import Desk
 from ml.serving.feed import Feed
+from ml.serving.figures import Figures
 from ml.serving.http import Checks, application
 from ml.serving.people import People
 from ml.serving.requests import ProblemError, Recommendations
@@ -55,7 +56,9 @@ class Service:
         )
         self._people = People(prior, settings.partitions, log, self._desk.folded)
         self._feed = Feed(client, _durable(settings.partitions), log)
-        self._worker = Worker(self._people, History(client), self._feed, self._desk, log)
+        history = History(client)
+        self._worker = Worker(self._people, history, self._feed, self._desk, log)
+        self._figures = Figures(self._worker, self._people, history, self._clock)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
 
     async def run(self, listener: socket.socket | None) -> None:
@@ -100,7 +103,7 @@ class Service:
         }
 
     async def _http(self, listener: socket.socket) -> None:
-        app = application(self._recommendations, self.checks, RELEASE)
+        app = application(self._recommendations, self.checks, RELEASE, self._figures.exposition)
         server = uvicorn.Server(
             uvicorn.Config(
                 app, log_config=None, access_log=False, lifespan="off", timeout_graceful_shutdown=2

@@ -6,5 +6,6 @@ export { type Decision, decisionById, decisionsPage, lastDecision } from './deci
 export { MAX_PAGE, type Page, type PageRequest } from './page.js';
 export { ProjectionsModule } from './projections.module.js';
 export { isProjectionName, PROJECTION_NAMES, PROJECTIONS, type ProjectionName } from './registry.js';
+export { type ProjectionStanding, standingOf } from './standing.js';
 export { type TimelineItem, timelinePage } from './timeline/queries.js';
 export { progressOf, waitFor } from './waiting.js';

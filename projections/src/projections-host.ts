@@ -3,14 +3,20 @@ import { changedSubject, isUserId, QUERIES } from '@oo/contracts';
 import {
   answerQuery,
   type EventStore,
+  figures,
   JetStreamFeed,
+  lagBehind,
+  lagReadings,
+  orWithoutTables,
   PostgresReadModel,
   ProjectionWorker,
   progressQuery,
+  type Reading,
   type ReadModels,
   readModels,
   type StreamMark,
   settle,
+  tracedHeaders,
   type WorkerReport,
 } from '@oo/event-sourcing';
 import type { Health, Log } from '@oo/service-host';
@@ -34,6 +40,7 @@ export class ProjectionsHost {
   readonly #feed: JetStreamFeed;
   readonly #stop = new AbortController();
   readonly #running: Promise<void>[] = [];
+  readonly #ends: (() => void)[] = [];
 
   constructor(
     private readonly parts: HostParts,
@@ -54,9 +61,11 @@ export class ProjectionsHost {
       const worker = this.#worker(name);
       const { health } = this.parts;
       health.add(name, () => ({
-        ok: worker.isReady,
-        detail: { position: String(worker.position), ...worker.counts },
+        // Paused is what somebody wants: no reason to hold up a start or to send requests elsewhere.
+        ok: worker.isReady || worker.isPaused,
+        detail: { position: String(worker.position), paused: worker.isPaused, ...worker.counts },
       }));
+      this.#ends.push(figures.from(() => this.#readings(name, worker)));
       this.#running.push(worker.run(signal));
       if (name !== ANSWERED_ELSEWHERE) this.#answerProgress(name);
     }
@@ -64,6 +73,7 @@ export class ProjectionsHost {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    for (const end of this.#ends.splice(0)) end();
     await Promise.all(this.#running);
     await this.#sql.end({ timeout: 5 });
   }
@@ -81,12 +91,35 @@ export class ProjectionsHost {
     });
   }
 
+  async #readings(name: ProjectionName, worker: ProjectionWorker): Promise<Reading[]> {
+    const { position, counts } = worker;
+    const parked = await orWithoutTables<readonly { people: number }[]>(
+      this.#sql<{ people: number }[]>`
+        select count(distinct owner)::int as people from ${this.#sql(PROJECTIONS[name].schema)}.parked`,
+      [],
+    );
+    const labels = { consumer: name };
+    return [
+      ...lagReadings(name, await lagBehind(this.parts.eventStore, position, Date.now())),
+      { name: 'oo.consumer.position', labels, value: Number(position) },
+      { name: 'oo.consumer.applied', labels, value: counts.applied },
+      { name: 'oo.consumer.duplicates', labels, value: counts.duplicates },
+      { name: 'oo.consumer.refills', labels, value: counts.refilled },
+      { name: 'oo.consumer.refolds', labels, value: counts.refolded },
+      { name: 'oo.consumer.parked', labels, value: counts.parked },
+      { name: 'oo.consumer.parked.people', labels, value: parked[0]?.people ?? 0 },
+      { name: 'oo.consumer.paused', labels, value: worker.isPaused ? 1 : 0 },
+      { name: 'oo.consumer.store.reads', labels, value: counts.reads },
+    ];
+  }
+
   #hint(name: ProjectionName, marks: readonly StreamMark[]): void {
     const { nats } = this.parts;
     if (nats.isClosed() || nats.isDraining()) return;
-    for (const { owner, stream, revision } of marks) {
+    for (const { owner, stream, revision, traceparent } of marks) {
       if (!isUserId(owner)) continue;
-      nats.publish(changedSubject(name, owner), JSON.stringify({ stream, revision: String(revision) }));
+      const hint = JSON.stringify({ stream, revision: String(revision) });
+      nats.publish(changedSubject(name, owner), hint, tracedHeaders(traceparent));
     }
   }
 
@@ -122,6 +155,10 @@ function reporting(log: Log, projection: ProjectionName): (report: WorkerReport)
       return;
     }
     failure = '';
+    if (report.kind === 'paused') {
+      log.warn({ projection }, `paused; go on with: oo projections resume ${projection}`);
+      return;
+    }
     if (report.kind === 'caught-up') {
       const { position, applied } = report;
       log.info({ projection, position: String(position), applied }, 'at the head of the store');

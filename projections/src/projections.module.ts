@@ -10,6 +10,7 @@ import type { EventStore } from '@oo/event-sourcing';
 import { CONFIGURATION, EVENT_STORE, HEALTH, type Health, LOG, type Log, NATS } from '@oo/service-host';
 import type { ProjectionsConfig } from './configuration.js';
 import { ProjectionsHost } from './projections-host.js';
+import { SkipsController } from './skips/skips.controller.js';
 
 @Injectable()
 class ProjectionsLifeCycle implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -35,5 +36,5 @@ class ProjectionsLifeCycle implements OnApplicationBootstrap, OnApplicationShutd
 }
 
 /** Keeps the read models. The process has to be configured with `projectionsConfig`. */
-@Module({ providers: [ProjectionsLifeCycle] })
+@Module({ providers: [ProjectionsLifeCycle], controllers: [SkipsController] })
 export class ProjectionsModule {}

@@ -26,6 +26,8 @@ class Metadata:
     recorded_at: int
     """Milliseconds since 1970, by the platform's clock."""
     command_id: str
+    traceparent: str | None = None
+    """W3C trace context, where traces are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,7 @@ def read_metadata(json: object) -> Metadata:
         occurred_at=_moment(json, "occurredAt"),
         recorded_at=_moment(json, "recordedAt"),
         command_id=_text(json, "commandId"),
+        traceparent=_text(json, "traceparent", "") or None,
     )
 
 

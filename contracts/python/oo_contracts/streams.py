@@ -5,7 +5,9 @@ from typing import Final
 
 from oo_contracts.ids import UserId, is_user_id
 
-PERSON_CATEGORIES: Final = ("user", "signals", "tips")
+PERSON_CATEGORIES: Final = ("user", "signals", "tips", "skips")
+FOLDED_CATEGORIES: Final = ("user", "signals", "tips")
+"""What a person's state is folded from: all but what operators said about read models."""
 SHARED_STREAMS: Final = ("priors", "policies", "erasures")
 
 
@@ -24,8 +26,8 @@ def stream_of(category: str, user: UserId) -> str:
 
 
 def streams_of(user: UserId) -> list[str]:
-    """All streams of a person."""
-    return [stream_of(category, user) for category in PERSON_CATEGORIES]
+    """All streams that a person's state is folded from."""
+    return [stream_of(category, user) for category in FOLDED_CATEGORIES]
 
 
 def owner_of(stream: str) -> StreamOwner | None:

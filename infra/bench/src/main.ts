@@ -4,6 +4,7 @@ import { RunningOo } from '@oo/cli/testing';
 import { tenantId } from '@oo/contracts';
 import { Command } from 'commander';
 import { commands, startEcho } from './commands.js';
+import { wholeHistory } from './history.js';
 import type { Measurement } from './measurement.js';
 import { memory } from './memory.js';
 import { rawHops } from './raw-hops.js';
@@ -19,6 +20,9 @@ const options = new Command('bench')
   .parse()
   .opts<{ json?: string }>();
 
+/** Enough to be warm; `npm run bench:history -- --events 1000000` takes the time that it takes. */
+const HISTORY = 20_000;
+
 const results: Measurement[] = [];
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const take = (found: Measurement | Measurement[]) => {
@@ -32,6 +36,7 @@ const take = (found: Measurement | Measurement[]) => {
 
 say(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`);
 take(await start());
+take(await wholeHistory({ events: HISTORY, say }));
 
 const oo = await RunningOo.start({ OO_DEMO_WEEKS: '0', OO_DEMO_PACE: '0', OO_LOG_LEVEL: 'warn' });
 const {

@@ -1,9 +1,10 @@
-import { parseInstant } from '@oo/contracts';
+import { isUserId, parseInstant } from '@oo/contracts';
 import { ROOT } from '@oo/embedded';
 import { ConfigError } from '@oo/service-host/config';
 import { Command, CommanderError, InvalidArgumentError, Option } from 'commander';
 import { CommandError, EXIT, errorText, print } from './output.js';
-import { withToken } from './people.js';
+import { resolveUser, withToken } from './people.js';
+import { addProjectionVerbs } from './projections/commands.js';
 import { runningIn } from './running.js';
 import { readSettings, strangers } from './up/settings.js';
 import { speaker } from './up/speaker.js';
@@ -205,6 +206,9 @@ oo.command('token')
     const made = await tokenOf(running(), user, PRODUCER);
     print(options.json === true, made, () => made.token);
   });
+
+// A pseudonym stands for itself, so that these verbs need no vault.
+addProjectionVerbs(oo, settings, async (text) => (isUserId(text) ? text : resolveUser(running(), text)));
 
 oo.command('reset')
   .description('delete the data folder’s content, after asking')

@@ -25,11 +25,18 @@ export function addressOf(run: RunFile, name: string): string {
 }
 
 /** Runs `use` with a connection to the broker and closes it. */
-export async function withBroker<Result>(
+export function withBroker<Result>(
   run: RunFile,
   use: (nats: NatsConnection) => Promise<Result>,
 ): Promise<Result> {
-  const url = new URL(addressOf(run, 'OO_NATS_URL'));
+  return withBrokerAt(addressOf(run, 'OO_NATS_URL'), use);
+}
+
+export async function withBrokerAt<Result>(
+  address: string,
+  use: (nats: NatsConnection) => Promise<Result>,
+): Promise<Result> {
+  const url = new URL(address);
   const nats = await connect({
     servers: url.host,
     ...(url.username === '' ? {} : { token: decodeURIComponent(url.username) }),

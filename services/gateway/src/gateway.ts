@@ -18,6 +18,7 @@ import { pageFiles, pagePath } from './http/page-files.js';
 import { MAX_BODY_BYTES, problemOf } from './http/problem-of.js';
 import { ProblemFilter, refuseConnection, sendProblem } from './http/problem-response.js';
 import { securityHeaders } from './http/security.js';
+import { traceRequests } from './http/trace-requests.js';
 import { pageRoute } from './page/page-route.js';
 import { CurrentTips } from './tips/current-tips.js';
 import { Explanations } from './tips/explanations.js';
@@ -80,6 +81,7 @@ export async function startGateway(
   fastify.addHook('onSend', async (_request, reply) => {
     if (!reply.hasHeader('cache-control')) reply.header('cache-control', 'no-store');
   });
+  traceRequests(fastify);
   await fastify.register(rateLimit, { global: false, cache: 10_000 });
   const limits = rateLimits(fastify, config.OO_RATE_LIMIT);
 

@@ -1,7 +1,14 @@
 import { headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
-import { eventSubject, HEADER_POSITION, HEADER_REVISION } from '@oo/contracts';
-import { envelopeOf, type StoredEvent } from '@oo/event-sourcing';
-import { z } from 'zod';
+import { eventSubject, HEADER_POSITION, HEADER_REVISION, HEADER_TRACEPARENT } from '@oo/contracts';
+import {
+  envelopeOf,
+  figures,
+  type RunningSpan,
+  type StoredEvent,
+  startSpan,
+  traceparent,
+  traceparentOf,
+} from '@oo/event-sourcing';
 
 /** Where the stream stands after an acknowledged event. */
 export interface Acknowledged {
@@ -19,13 +26,35 @@ export interface PublisherOptions {
 
 interface InFlight extends Acknowledged {
   readonly sentAt: number;
+  readonly span: RunningSpan | undefined;
   acknowledged: boolean;
 }
 
-const ack = z.union([
-  z.object({ seq: z.int(), duplicate: z.boolean().optional() }),
-  z.object({ error: z.object({ description: z.string() }) }),
-]);
+const NO_LABELS = {};
+
+interface Ack {
+  readonly seq: number;
+  readonly duplicate: boolean;
+}
+
+/** What the broker says of a message: one for every event, so it is read by hand. A text says why it was not stored. */
+function ackOf({ data }: Msg): Ack | string {
+  if (data.length === 0) return 'no stream takes the subject';
+  let said: unknown;
+  try {
+    said = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'));
+  } catch {
+    return 'the broker gave no acknowledgement';
+  }
+  if (typeof said !== 'object' || said === null) return 'the broker gave no acknowledgement';
+  if ('error' in said) {
+    const { error } = said;
+    const isTold = typeof error === 'object' && error !== null && 'description' in error;
+    return isTold ? String(error.description) : 'the broker refused it';
+  }
+  if (!('seq' in said) || typeof said.seq !== 'number') return 'the broker gave no sequence';
+  return { seq: said.seq, duplicate: 'duplicate' in said && said.duplicate === true };
+}
 
 /** The broker counts them into the payload. */
 const HEADERS_MOST_BYTES = 1_024;
@@ -109,13 +138,17 @@ export class PipelinedPublisher {
     message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
+    const parent = traceparentOf(event);
+    const about = { kind: 'producer', parent, attributes: { type: event.type } } as const;
+    const span = parent === undefined ? undefined : startSpan('relay', about);
+    if (parent !== undefined) message.set(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
     const sequence = ++this.#sequence;
     this.nats.publish(subject, body, {
       headers: message,
       reply: `${this.#inbox}.${sequence}`,
     });
     const sentAt = performance.now();
-    this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false });
+    this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false, span });
     if (this.#inFlight.length < this.options.depth) return undefined;
     return new Promise((resolve) => {
       this.#room = resolve;
@@ -134,12 +167,13 @@ export class PipelinedPublisher {
     const first = this.#inFlight[0];
     const mine = first === undefined ? undefined : this.#inFlight[sequence - first.sequence];
     if (mine === undefined) return;
-    const parsed = ack.safeParse(message.data.length === 0 ? undefined : message.json());
-    if (!parsed.success) this.#fail(new PipelineBroken('no stream takes the subject'));
-    else if ('error' in parsed.data) this.#fail(new PipelineBroken(parsed.data.error.description));
-    else if (parsed.data.seq !== sequence) this.#fail(misplaced(parsed.data, mine));
+    const ack = ackOf(message);
+    if (typeof ack === 'string') this.#fail(new PipelineBroken(ack));
+    else if (ack.seq !== sequence) this.#fail(misplaced(ack, mine));
     else {
       mine.acknowledged = true;
+      mine.span?.end();
+      figures.add('oo.relay.published', NO_LABELS);
       while (this.#inFlight[0]?.acknowledged === true) this.#acknowledged = this.#inFlight.shift();
       if (this.#inFlight.length < this.options.depth) this.#room?.();
     }
@@ -158,8 +192,8 @@ export class PipelinedPublisher {
   }
 }
 
-function misplaced({ seq, duplicate }: { seq: number; duplicate?: boolean | undefined }, mine: InFlight) {
+function misplaced({ seq, duplicate }: Ack, mine: InFlight) {
   const reason = `an event stands at sequence ${seq} and was expected at ${mine.sequence}`;
   // The stream has had it before: there is nothing to repeat.
-  return new PipelineBroken(reason, duplicate === true && seq < mine.sequence ? mine.position : undefined);
+  return new PipelineBroken(reason, duplicate && seq < mine.sequence ? mine.position : undefined);
 }

@@ -7,7 +7,7 @@ import {
 } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { QUERIES } from '@oo/contracts';
-import { type EventStore, progressQuery, settle } from '@oo/event-sourcing';
+import { type EventStore, figures, lagBehind, lagReadings, progressQuery, settle } from '@oo/event-sourcing';
 import { answerQueryOf, EVENT_STORE, HEALTH, type Health, LOG, type Log, NATS } from '@oo/service-host';
 import { z } from 'zod';
 import { History, historyQuery } from './history.js';
@@ -20,10 +20,11 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
   readonly #relay: Relay;
   readonly #history: History;
   #running: Promise<void> = Promise.resolve();
+  #endFigures: () => void = () => undefined;
 
   constructor(
     @Inject(NATS) nats: NatsConnection,
-    @Inject(EVENT_STORE) store: EventStore,
+    @Inject(EVENT_STORE) private readonly store: EventStore,
     @Inject(LOG) private readonly log: Log,
     @Inject(HEALTH) health: Health,
   ) {
@@ -36,11 +37,19 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   onApplicationBootstrap(): void {
+    this.#endFigures = figures.from(async () => {
+      const { position } = this.#relay.standing;
+      return [
+        ...lagReadings('relay', await lagBehind(this.store, position, Date.now())),
+        { name: 'oo.consumer.position', labels: { consumer: 'relay' }, value: Number(position) },
+      ];
+    });
     this.#running = this.#relay.run(this.#stop.signal);
   }
 
   async beforeApplicationShutdown(): Promise<void> {
     this.#stop.abort();
+    this.#endFigures();
     await this.#running;
   }
 
@@ -70,9 +79,12 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
   }
 
   #report(what: RelayReport): void {
-    if (what.kind === 'interrupted') this.log.warn({ err: what.error }, 'the relay begins again');
-    else if (what.kind === 'left-out') {
+    if (what.kind === 'interrupted') {
+      figures.add('oo.relay.restarts', {});
+      this.log.warn({ err: what.error }, 'the relay begins again');
+    } else if (what.kind === 'left-out') {
       const { id, type, position } = what.event;
+      figures.add('oo.relay.left.out', {});
       this.log.error({ id, type, position: String(position) }, 'an event is too large for the broker');
     } else
       this.log.info({ after: String(what.after), sequence: what.sequence }, 'the relay follows the store');

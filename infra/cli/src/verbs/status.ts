@@ -1,15 +1,15 @@
 import { readFileSync } from 'node:fs';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { QUERIES } from '@oo/contracts';
 import { type RunFile, startTimeOf } from '@oo/embedded';
+import { LAG_LIMIT } from '@oo/event-sourcing';
 import { table } from '../output.js';
-import { ask, withBroker } from '../running.js';
+import { NO_FIGURES, PrometheusFigures } from './prometheus-figures.js';
 import { serverVersion } from './server-versions.js';
 
-/** Consumers whose progress can be asked for, and the process that they run in. */
-const WORKERS: readonly (readonly [worker: string, process: string])[] = [
+/** Consumers whose figures are wanted, and the process that they run in. */
+const CONSUMERS: readonly (readonly [consumer: string, process: string])[] = [
   ['relay', 'relay'],
   ['proposals', 'handlers'],
+  ['completions', 'handlers'],
   ['deadlines', 'handlers'],
   ['current-tip', 'projections'],
   ['timeline', 'projections'],
@@ -32,9 +32,29 @@ export interface PartStatus {
 export interface ConsumerStatus {
   readonly consumer: string;
   readonly process: string;
-  /** Events of the store that it has not handled yet; null where it does not answer. */
+  /** Events that it has not handled yet, up to 1000; null where its process gives no figures. */
   readonly lag: number | null;
+  /** Age of the oldest of them. */
+  readonly lagSeconds: number | null;
   readonly position: string | null;
+  /** People who wait behind an event that could not be applied. */
+  readonly parked: number;
+  readonly paused: boolean;
+}
+
+/** What all processes have counted since they started. */
+export interface Totals {
+  readonly commands: number;
+  /** Appends refused since others had written first. */
+  readonly conflicts: number;
+  /** Attempts behind the first of a command. */
+  readonly retries: number;
+  /** Commands and events that came again and were dropped. */
+  readonly dedupes: number;
+  /** Events that the broker had left out and the store gave. */
+  readonly refills: number;
+  /** People who wait behind a parked event, over all read models. */
+  readonly parked: number;
 }
 
 export interface Status {
@@ -42,15 +62,50 @@ export interface Status {
   readonly healthy: boolean;
   readonly parts: readonly PartStatus[];
   readonly consumers: readonly ConsumerStatus[];
+  readonly totals: Totals;
 }
 
 export async function status(run: RunFile): Promise<Status> {
-  const parts = await Promise.all(run.processes.map((entry) => partStatus(run, entry)));
-  const consumers = await withBroker(run, consumersOf).catch(() =>
-    WORKERS.map(([consumer, process]) => ({ consumer, process, lag: null, position: null })),
+  const read = await Promise.all(
+    run.processes.map(async (entry) => ({
+      name: entry.name,
+      part: await partStatus(run, entry),
+      figures: await figuresOf(entry.healthUrl),
+    })),
   );
+  const parts = read.map(({ part }) => part);
+  const consumers = CONSUMERS.map(([consumer, process]) =>
+    consumerStatus(consumer, process, read.find(({ name }) => name === process)?.figures ?? NO_FIGURES),
+  );
+  const totals = totalsOf(read.map(({ figures }) => figures));
   const healthy = parts.every((part) => part.ready) && consumers.every((consumer) => consumer.lag !== null);
-  return { url: run.url, healthy, parts, consumers };
+  return { url: run.url, healthy, parts, consumers, totals };
+}
+
+function consumerStatus(consumer: string, process: string, figures: PrometheusFigures): ConsumerStatus {
+  const about = (name: string) => figures.value(name, { consumer }) ?? null;
+  const position = about('oo_consumer_position');
+  return {
+    consumer,
+    process,
+    lag: about('oo_consumer_lag_events'),
+    lagSeconds: about('oo_consumer_lag_seconds'),
+    position: position === null ? null : String(position),
+    parked: about('oo_consumer_parked_people') ?? 0,
+    paused: about('oo_consumer_paused') === 1,
+  };
+}
+
+function totalsOf(all: readonly PrometheusFigures[]): Totals {
+  const sum = (name: string) => all.reduce((total, figures) => total + figures.sum(name), 0);
+  return {
+    commands: sum('oo_commands_total'),
+    conflicts: sum('oo_command_conflicts_total'),
+    retries: sum('oo_command_retries_total'),
+    dedupes: sum('oo_command_duplicates_total') + sum('oo_consumer_duplicates_total'),
+    refills: sum('oo_consumer_refills_total'),
+    parked: sum('oo_consumer_parked_people'),
+  };
 }
 
 async function partStatus(run: RunFile, entry: RunFile['processes'][number]): Promise<PartStatus> {
@@ -73,6 +128,17 @@ async function partStatus(run: RunFile, entry: RunFile['processes'][number]): Pr
     memoryMiB: memoryOf(entry.pid),
     checks: health?.checks ?? {},
   };
+}
+
+/** What a part counts, from `/metrics` beside its health; none where it gives none. */
+async function figuresOf(healthUrl: string | undefined): Promise<PrometheusFigures> {
+  if (healthUrl === undefined) return NO_FIGURES;
+  try {
+    const response = await fetch(new URL('/metrics', healthUrl), { signal: AbortSignal.timeout(5000) });
+    return response.ok ? new PrometheusFigures(await response.text()) : NO_FIGURES;
+  } catch {
+    return NO_FIGURES;
+  }
 }
 
 interface Health {
@@ -111,50 +177,12 @@ export function memoryOf(pid: number): number | null {
   }
 }
 
-async function consumersOf(nats: NatsConnection): Promise<ConsumerStatus[]> {
-  const head = (await ask(nats, QUERIES.historyHead, {}, 3000)) as { position: string };
-  return Promise.all(
-    WORKERS.map(async ([consumer, process]) => {
-      try {
-        const reply = (await ask(
-          nats,
-          QUERIES.progress(consumer),
-          { position: '0', timeoutMs: 0 },
-          2000,
-        )) as {
-          position: string;
-        };
-        return {
-          consumer,
-          process,
-          position: reply.position,
-          lag: await lagOf(nats, reply.position, head.position),
-        };
-      } catch {
-        return { consumer, process, position: null, lag: null };
-      }
-    }),
-  );
-}
-
-const LAG_LIMIT = 500;
-
-async function lagOf(nats: NatsConnection, position: string, head: string): Promise<number> {
-  if (BigInt(position) >= BigInt(head)) return 0;
-  // A worker that has handled nothing yet stands before every event.
-  const fromPosition = position.startsWith('-') ? '0' : position;
-  const page = (await ask(nats, QUERIES.historyRead, { fromPosition, limit: LAG_LIMIT })) as {
-    events: unknown[];
-  };
-  return page.events.length;
-}
-
 /** One table: a line for each process, and below it one for each consumer that is not the process itself. */
 export function statusText(state: Status): string {
   const rows = state.parts.flatMap((part) => {
     const consumers = state.consumers.filter(({ process }) => process === part.part);
     const itself = consumers.find(({ consumer }) => consumer === part.part);
-    const failing = Object.entries(part.checks).filter(([, ok]) => !ok);
+    const failing = Object.entries(part.checks).flatMap(([name, ok]) => (ok ? [] : [`${name} fails`]));
     return [
       [
         part.part,
@@ -164,18 +192,26 @@ export function statusText(state: Status): string {
         String(part.restarts),
         String(part.pid),
         part.memoryMiB === null ? '-' : `${part.memoryMiB} MiB`,
-        failing.map(([name]) => `${name} fails`).join(', '),
+        [...failing, ...(itself === undefined ? [] : notesOf(itself))].join(', '),
       ],
       ...consumers
         .filter((one) => one !== itself)
-        .map((one) => [`  ${one.consumer}`, '', lagText(one), '', '', '', '', '']),
+        .map((one) => [`  ${one.consumer}`, '', lagText(one), '', '', '', '', notesOf(one).join(', ')]),
     ];
   });
   const head = ['PART', 'STATE', 'LAG', 'VERSION', 'RESTARTS', 'PID', 'MEMORY', ''];
-  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${table(head, rows)}`;
+  const { commands, conflicts, retries, dedupes, refills } = state.totals;
+  const counts = `since the start: ${commands} commands, ${conflicts} conflicts, ${retries} retries, ${dedupes} dropped as duplicates, ${refills} refilled from the store`;
+  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${table(head, rows)}\n\n${counts}`;
 }
 
-function lagText({ lag }: ConsumerStatus): string {
+const notesOf = ({ paused, parked }: ConsumerStatus): string[] => [
+  ...(paused ? ['PAUSED'] : []),
+  ...(parked > 0 ? [`${parked} parked`] : []),
+];
+
+function lagText({ lag, lagSeconds }: ConsumerStatus): string {
   if (lag === null) return 'no answer';
-  return lag === 0 ? 'none' : `${lag}${lag >= LAG_LIMIT ? ' or more' : ''} events`;
+  if (lag === 0) return 'none';
+  return `${lag}${lag >= LAG_LIMIT ? ' or more' : ''} events, ${(lagSeconds ?? 0).toFixed(1)} s`;
 }

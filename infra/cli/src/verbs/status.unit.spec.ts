@@ -16,7 +16,10 @@ const consumer = (name: string, process: string, over: Partial<ConsumerStatus> =
   consumer: name,
   process,
   lag: 0,
+  lagSeconds: 0,
   position: '7',
+  parked: 0,
+  paused: false,
   ...over,
 });
 const WELL: Status = {
@@ -25,21 +28,24 @@ const WELL: Status = {
   parts: [part('postgres', { version: '18.4' }), part('relay'), part('projections', { restarts: 2 })],
   consumers: [
     consumer('relay', 'relay'),
-    consumer('timeline', 'projections', { lag: 3 }),
-    consumer('decisions', 'projections'),
+    consumer('timeline', 'projections', { lag: 3, lagSeconds: 1.25, parked: 1 }),
+    consumer('decisions', 'projections', { paused: true }),
   ],
+  totals: { commands: 5, conflicts: 1, retries: 2, dedupes: 3, refills: 4, parked: 1 },
 };
 
 it('is one table, with the consumers of a process below it', () => {
   expect(statusText(WELL)).toBe(
     `oO is well: http://localhost:4646
 
-PART         STATE  LAG       VERSION  RESTARTS  PID  MEMORY
-postgres     ready            18.4     0         42   64 MiB
-relay        ready  none      0.1.0    0         42   64 MiB
-projections  ready            0.1.0    2         42   64 MiB
-  timeline          3 events
-  decisions         none`,
+PART         STATE  LAG              VERSION  RESTARTS  PID  MEMORY
+postgres     ready                   18.4     0         42   64 MiB
+relay        ready  none             0.1.0    0         42   64 MiB
+projections  ready                   0.1.0    2         42   64 MiB
+  timeline          3 events, 1.3 s                                  1 parked
+  decisions         none                                             PAUSED
+
+since the start: 5 commands, 1 conflicts, 2 retries, 3 dropped as duplicates, 4 refilled from the store`,
   );
 });
 

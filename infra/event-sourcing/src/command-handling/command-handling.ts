@@ -22,6 +22,8 @@ import { isEventOf } from '../decider/decider.js';
 import { EventStoreUnavailable, StreamGone, WrongRevision } from '../event-store/errors.js';
 import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
 import type { StoredEvent } from '../event-store/stored-event.js';
+import { figures } from '../telemetry/figures.js';
+import { traceparent } from '../telemetry/tracing.js';
 import { RecordedCommands } from './recorded-commands.js';
 
 /** What command handling needs of the store. */
@@ -76,6 +78,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   readonly #attempts: number;
   readonly #timeLimitMs: number;
   readonly #pause: (attempt: number) => Promise<void>;
+  readonly #labels: { readonly category: string };
 
   constructor(
     private readonly store: EventStreams,
@@ -87,6 +90,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     this.#attempts = options.attempts ?? 8;
     this.#timeLimitMs = options.timeLimitMs ?? 5_000;
     this.#pause = options.pause ?? jittered;
+    this.#labels = { category };
     this.#cache = new LRUCache({
       maxSize: options.cachedEvents ?? 200_000,
       sizeCalculation: ({ commands }) => commands.size + 1,
@@ -98,7 +102,10 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     const stream = streamOf(this.category, context.userId);
     return this.#inLane(stream, async () => {
       try {
-        return await this.#attempt(stream, context, command);
+        const reply = await this.#attempt(stream, context, command);
+        const outcome = reply.result?.$case === 'recorded' ? 'recorded' : 'refused';
+        figures.add('oo.commands', { ...this.#labels, outcome });
+        return reply;
       } catch (error) {
         if (error instanceof StreamGone) {
           return failed(problem('unknown-user', 'This person has left. Nothing can be recorded any more.'));
@@ -118,7 +125,10 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     const deadline = performance.now() + this.#timeLimitMs;
     let unanswered = false;
     for (let attempt = 1; attempt <= this.#attempts && performance.now() < deadline; attempt++) {
-      if (attempt > 1) await this.#pause(attempt - 1);
+      if (attempt > 1) {
+        figures.add('oo.command.retries', this.#labels);
+        await this.#pause(attempt - 1);
+      }
       try {
         const cached = attempt === 1 ? this.#cache.get(stream) : undefined;
         const reply =
@@ -128,6 +138,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       } catch (error) {
         // An append that was not answered may have happened: reading the stream again tells.
         unanswered = error instanceof EventStoreUnavailable;
+        if (error instanceof WrongRevision) figures.add('oo.command.conflicts', this.#labels);
         const behind = error instanceof WrongRevision && error.isAhead;
         // Where the store stands behind what is cached, it was put back, and the cached state is of another past.
         if (!unanswered && !behind) this.#cache.delete(stream);
@@ -151,7 +162,10 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   ): Promise<CommandReply | undefined> {
     const commandId = context.commandId as CommandId;
     const before = loaded.commands.find(commandId);
-    if (before !== undefined) return this.#again(before, command);
+    if (before !== undefined) {
+      figures.add('oo.command.duplicates', this.#labels);
+      return this.#again(before, command);
+    }
     const decision = this.decider.decide(command, loaded.state);
     if ('problem' in decision) return age === 'fresh' ? failed(decision.problem) : undefined;
     if (decision.events.length === 0) {
@@ -264,7 +278,13 @@ function metadataOf(context: CommandContext): NewEvent['metadata'] {
     occurredAt: context.occurredAt as Instant,
     recordedAt: context.receivedAt as Instant,
     commandId: context.commandId as CommandId,
+    ...traceOfCommand(),
   };
+}
+
+function traceOfCommand(): { readonly traceparent?: string } {
+  const now = traceparent();
+  return now === undefined ? {} : { traceparent: now };
 }
 
 function recorded(what: Recorded): CommandReply {

@@ -7,6 +7,7 @@ import {
   problem,
   type UserId,
 } from '@oo/contracts';
+import { inSpan, tracedHeaders } from '../telemetry/tracing.js';
 
 /** How long a command or a query may take before it is `unavailable`. */
 export const REQUEST_TIMEOUT_MS = 5_000;
@@ -22,8 +23,11 @@ export async function requestJson(
   timeoutMs = REQUEST_TIMEOUT_MS,
 ): Promise<unknown> {
   try {
-    const reply = await nats.request(subject, JSON.stringify(body), { timeout: timeoutMs });
-    return reply.json();
+    return await inSpan(`ask ${placeOf(subject)}`, { kind: 'client' }, async () => {
+      const options = { timeout: timeoutMs, ...tracedHeaders() };
+      const reply = await nats.request(subject, JSON.stringify(body), options);
+      return reply.json();
+    });
   } catch (error) {
     if (isUnanswered(error)) throw new ProblemError(unavailable(subject));
     throw error;
@@ -55,6 +59,8 @@ function isUnanswered(error: unknown): boolean {
 }
 
 function unavailable(subject: string) {
-  const part = subject.split('.').slice(0, 4).join('.');
-  return problem('unavailable', `Nobody answered at ${part}. Send it again in a moment.`);
+  return problem('unavailable', `Nobody answered at ${placeOf(subject)}. Send it again in a moment.`);
 }
+
+/** A subject without what stands in it of a person. */
+const placeOf = (subject: string): string => subject.split('.').slice(0, 4).join('.');

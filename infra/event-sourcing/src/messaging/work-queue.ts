@@ -6,7 +6,10 @@ import {
   jetstreamManager,
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import type { Lag } from '../event-store/lag.js';
 import { delay } from '../projections/live-feed.js';
+import { figures } from '../telemetry/figures.js';
+import { inSpan, traceparentIn } from '../telemetry/tracing.js';
 import { ensureConsumer, ensureStream, isMissing, type StreamDefinition } from './streams.js';
 
 /** Messages of a stream that are each handled once by one of the instances, in order within a lane. */
@@ -73,6 +76,22 @@ export class Worker {
     await Promise.all(this.#lanes.values());
   }
 
+  /** Messages that wait or are in hand, by the broker's word, and how old the oldest of them is. */
+  async lag(now: number): Promise<Lag> {
+    const { stream, durable, subjects = ['>'] } = this.queue;
+    const jsm = this.#jsm;
+    if (jsm === undefined) return { events: 0, seconds: 0 };
+    const info = await jsm.consumers.info(stream.name, durable);
+    const events = info.num_pending + info.num_ack_pending;
+    if (events === 0) return { events: 0, seconds: 0 };
+    const seq = info.ack_floor.stream_seq + 1;
+    const oldest = await Promise.all(
+      subjects.map((subject) => jsm.direct.getMessage(stream.name, { seq, next_by_subj: subject })),
+    );
+    const since = oldest.flatMap((message) => (message === null ? [] : [message.time.getTime()]));
+    return { events, seconds: since.length === 0 ? 0 : Math.max(0, (now - Math.min(...since)) / 1000) };
+  }
+
   /** True when nothing waits to be handled and nothing is in hand, by the broker's word. */
   async isDrained(): Promise<boolean> {
     if (this.#jsm === undefined) return false;
@@ -125,15 +144,18 @@ export class Worker {
     const { subject } = message;
     for (let attempt = 1; !signal.aborted; ) {
       try {
-        await this.queue.handle(message);
+        const about = { kind: 'consumer', parent: traceparentIn(message) } as const;
+        await inSpan(`handle ${this.queue.durable}`, about, () => this.queue.handle(message));
         message.ack();
         return;
       } catch (error) {
         if (error instanceof Poison || attempt >= MOST_ATTEMPTS) {
           message.term(error instanceof Error ? error.name : 'failed');
+          figures.add('oo.consumer.given.up', { consumer: this.queue.durable });
           this.report({ kind: 'terminated', subject, error });
           return;
         }
+        figures.add('oo.consumer.retries', { consumer: this.queue.durable });
         this.report({ kind: 'retried', subject, attempt, error });
         if (!this.isDown(error)) attempt++;
         await delay(Math.min(100 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2), signal);

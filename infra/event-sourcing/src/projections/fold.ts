@@ -1,12 +1,14 @@
 import { isUserId, PERSON_CATEGORIES, type PersonCategory, streamOf, type UserId } from '@oo/contracts';
 import { StreamGone } from '../event-store/errors.js';
 import { parseStored } from '../event-store/stored-event.js';
+import { traceparentOf } from '../telemetry/tracing.js';
 import type { Change } from './changes.js';
 import type { ArrivedEvent, History } from './history.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import { followedOwner, type Owner, type ProjectionDefinition } from './projection.js';
 import { type ParkedEvent, type ReadModelTransaction, RowRefused, type StreamMark } from './read-model.js';
 import { carryOut, rowsNeeded, type TableWrite } from './row-set.js';
+import { addressOf, leftOutBy, SKIPS } from './skips.js';
 
 /** Events that are to be handled together. */
 export interface Batch {
@@ -53,7 +55,8 @@ interface Arrival {
  *
  * The revision of its stream guards every event. One that was handled is dropped. Before one that is ahead, the
  * missing ones are read from the store, and passed where the store has none. Where an event of a person comes
- * behind later ones of other streams that feed the same rows, the person's rows are made anew in `$all` order.
+ * behind later ones of other streams that feed the same rows, the person's rows are made anew in `$all` order. So are
+ * they where an operator has said that an event of theirs is to be left out.
  */
 export async function foldBatch(
   context: FoldContext,
@@ -67,6 +70,7 @@ export async function foldBatch(
     transaction.waiting([...new Set(arrivals.map(({ owner }) => owner))]),
   ]);
   const { due, late, duplicates, refilled } = await guard(context, batch, arrivals, known);
+  for (const { event, owner } of due) if (mayLeaveOut(context.projection, event)) late.add(owner);
   for (const owner of late) waiting.delete(owner);
   const folding = new Folding(context.projection, transaction, waiting, writing);
   await folding.takeAll(due.filter(({ owner }) => !late.has(owner)));
@@ -120,7 +124,7 @@ interface Guarded {
   /** What is to be applied, in the order of each stream. */
   readonly due: readonly Arrival[];
   /** Owners whose rows cannot be right any more by going on. */
-  readonly late: ReadonlySet<Owner>;
+  readonly late: Set<Owner>;
   readonly duplicates: number;
   readonly refilled: number;
 }
@@ -180,7 +184,18 @@ function streamsOf({ categories }: ProjectionDefinition, owner: Owner): string[]
   if (!isUserId(owner)) return [owner];
   const isPersonal = (category: string): category is PersonCategory =>
     PERSON_CATEGORIES.some((personal) => personal === category);
-  return categories.filter(isPersonal).map((category) => streamOf(category, owner as UserId));
+  return [...new Set<PersonCategory>([...categories.filter(isPersonal), SKIPS])].map((category) =>
+    streamOf(category, owner as UserId),
+  );
+}
+
+/** True also for what this build cannot read: the person is then parked, and nothing is left out by mistake. */
+function mayLeaveOut(projection: ProjectionDefinition, event: ArrivedEvent): boolean {
+  try {
+    return leftOutBy(projection, event) !== undefined;
+  } catch {
+    return true;
+  }
 }
 
 /** All that the store has of an owner up to a position, in the order of the store. */
@@ -223,10 +238,12 @@ class Folding {
   ) {}
 
   async takeAll(arrivals: readonly Arrival[]): Promise<void> {
+    const leftOut = this.#leftOut(arrivals);
     for (const arrival of arrivals) {
       const { event, owner } = arrival;
       this.#handled.set(event.stream, markOf(arrival));
       if (!this.projection.reads.has(event.type)) continue;
+      if (leftOut.has(addressOf(event))) continue;
       if (this.waiting.has(owner)) {
         this.#park(arrival, null);
         continue;
@@ -235,6 +252,20 @@ class Folding {
       if (refusal === undefined) this.#applied++;
       else this.#park(arrival, refusal);
     }
+  }
+
+  /** What the arrivals themselves say is to be left out: all of a person's are there when their rows are made anew. */
+  #leftOut(arrivals: readonly Arrival[]): ReadonlySet<string> {
+    const leftOut = new Set<string>();
+    for (const arrival of arrivals) {
+      try {
+        const address = leftOutBy(this.projection, arrival.event);
+        if (address !== undefined) leftOut.add(address);
+      } catch (error) {
+        this.#park(arrival, error instanceof Error ? error.message : String(error));
+      }
+    }
+    return leftOut;
   }
 
   /** @returns why it cannot be applied, where it cannot */
@@ -286,7 +317,11 @@ class Folding {
   }
 }
 
-const markOf = ({ event: { stream, revision }, owner }: Arrival): StreamMark => ({ stream, owner, revision });
+function markOf({ event, owner }: Arrival): StreamMark {
+  const { stream, revision } = event;
+  const traceparent = traceparentOf(event);
+  return traceparent === undefined ? { stream, owner, revision } : { stream, owner, revision, traceparent };
+}
 
 async function writesOf(
   transaction: ReadModelTransaction,

@@ -260,3 +260,60 @@ it('tells which streams changed rows, and up to where', async () => {
   const { changed } = await new Scene([mood(ada, 1), mood(ada, 2)]).fold([0, 1]);
   expect(changed).toEqual([{ owner: ada, stream: streamOf('signals', ada), revision: 1n }]);
 });
+
+describe('an event that an operator has skipped', () => {
+  const skip = (revision: bigint, projection = 'moods'): GivenEvent => ({
+    user: ada,
+    type: 'ParkedEventSkipped',
+    data: {
+      projection,
+      stream: streamOf('signals', ada),
+      revision,
+      eventType: 'MoodReported',
+      reason: 'no room',
+    },
+  });
+  const refusing = () => projectionThat((valence) => valence === 2);
+
+  it('is left out, and what waited behind it is applied', async () => {
+    const scene = new Scene([mood(ada, 2), mood(ada, 1), mood(bob, 0), skip(0n)], refusing());
+    expect(await scene.fold([0, 1, 2])).toMatchObject({ applied: 1, parked: [{ type: 'MoodReported' }, {}] });
+    expect(await scene.fold([3])).toMatchObject({ refolded: 1, applied: 1, parked: [] });
+    expect(scene.valences()).toEqual({ [ada]: 1, [bob]: 0 });
+    expect(scene.readModel.parked()).toEqual([]);
+  });
+
+  it('is left out of a fold from nothing too, also where the code can apply it by then', async () => {
+    const given = [mood(ada, 1), mood(ada, 2), skip(1n)];
+    for (const projection of [refusing(), projectionThat(() => false)]) {
+      const atOnce = new Scene(given, projection);
+      await atOnce.fold([0, 1, 2]);
+      const oneByOne = new Scene(given, projection);
+      for (const index of [0, 1, 2]) await oneByOne.fold([index]);
+      expect(atOnce.valences()).toEqual({ [ada]: 1 });
+      expect(oneByOne.valences()).toEqual({ [ada]: 1 });
+    }
+  });
+
+  it('stays in every other read model', async () => {
+    const scene = new Scene([mood(ada, 1), skip(0n, 'others')]);
+    expect(await scene.fold([0, 1])).toMatchObject({ applied: 1, refolded: 0 });
+    expect(scene.valences()).toEqual({ [ada]: 1 });
+  });
+
+  it('is skipped also where the broker has left the word out', async () => {
+    const scene = new Scene([mood(ada, 2), skip(0n), skip(7n, 'others')], refusing());
+    await scene.fold([0]);
+    expect(await scene.fold([2])).toMatchObject({ refilled: 1, refolded: 1, parked: [] });
+    expect(scene.readModel.parked()).toEqual([]);
+  });
+
+  it('parks its person where this build cannot read what is skipped', async () => {
+    const scene = new Scene([mood(ada, 1), skip(0n), mood(bob, 1)]);
+    const [, word] = scene.events;
+    if (word === undefined) throw new Error('no word');
+    Object.assign(word, { data: { projection: 'moods' } });
+    expect(await scene.fold([0, 1, 2])).toMatchObject({ parked: [{ type: 'ParkedEventSkipped' }, {}] });
+    expect(scene.valences()).toEqual({ [bob]: 1 });
+  });
+});

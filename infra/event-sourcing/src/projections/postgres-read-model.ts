@@ -1,11 +1,13 @@
 import { instant, ProblemError, problem } from '@oo/contracts';
 import postgres from 'postgres';
 import { type Checkpoint, type PartitionSet, positionOf } from './partitions.js';
+import { gateOf, pausedTable } from './pausing.js';
 import type { Owner, ProjectionDefinition } from './projection.js';
 import {
   DefinitionChanged,
   Overtaken,
   type ParkedEvent,
+  ProjectionPaused,
   type ReadModel,
   type ReadModelTransaction,
   RowRefused,
@@ -104,13 +106,15 @@ export async function ensureDatabase(url: string): Promise<void> {
 export interface PostgresReadModelOptions {
   /** Where the database is, to make it when it is missing. */
   readonly url?: string;
-  /** `NAME_vN` unless another is given. */
+  /** Another schema than `NAME_vN`: of tables that nobody uses yet, which no worker writes and no operator pauses. */
   readonly schema?: string;
 }
 
 /** The rows of a projection in a schema of Postgres. */
 export class PostgresReadModel implements ReadModel {
   readonly schema: string;
+  readonly #isInUse: boolean;
+  readonly #gate: bigint;
 
   constructor(
     private readonly sql: ReadModels,
@@ -118,6 +122,8 @@ export class PostgresReadModel implements ReadModel {
     private readonly options: PostgresReadModelOptions = {},
   ) {
     this.schema = options.schema ?? projection.schema;
+    this.#isInUse = options.schema === undefined;
+    this.#gate = gateOf(this.schema);
   }
 
   async prepare(): Promise<void> {
@@ -141,10 +147,13 @@ export class PostgresReadModel implements ReadModel {
       const [definition] = await transaction<{ fingerprint: string }[]>`
         select fingerprint from ${transaction(schema)}.definition`;
       if (definition?.fingerprint !== fingerprint) throw new DefinitionChanged(name, version);
+      if (this.#isInUse) for (const statement of pausedTable()) await transaction.unsafe(statement);
     });
+    if (this.#isInUse) await this.#requireRunning(this.sql);
   }
 
   async position(partitions: PartitionSet): Promise<bigint> {
+    if (this.#isInUse) await this.#requireRunning(this.sql);
     return positionOf(await checkpointsOf(this.sql, this.schema), partitions);
   }
 
@@ -157,9 +166,40 @@ export class PostgresReadModel implements ReadModel {
   async transaction<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {
     return resultOf((run) =>
       this.sql.begin((sql) =>
-        run(() => work(new PostgresTransaction(sql, this.schema, this.projection.tables))),
+        run(async () => {
+          if (this.#isInUse) {
+            await Promise.all([
+              sql`select pg_advisory_xact_lock_shared(${this.#gate})`,
+              this.#requireRunning(sql),
+            ]);
+          }
+          return work(new PostgresTransaction(sql, this.schema, this.projection.tables));
+        }),
       ),
     );
+  }
+
+  /**
+   * The same while no worker writes: those that have begun are waited for, and the next wait. For repairs from
+   * outside of the workers, paused or not; the checkpoints stand still meanwhile.
+   * @param work is given the connection too, which has to be used for all that is to be within the transaction
+   */
+  async alone<T>(work: (transaction: ReadModelTransaction, sql: Transaction) => Promise<T>): Promise<T> {
+    return resultOf((run) =>
+      this.sql.begin((sql) =>
+        run(async () => {
+          await sql`select pg_advisory_xact_lock(${this.#gate})`;
+          return work(new PostgresTransaction(sql, this.schema, this.projection.tables), sql);
+        }),
+      ),
+    );
+  }
+
+  /** @throws ProjectionPaused */
+  async #requireRunning(sql: ReadModels | Transaction): Promise<void> {
+    const { name } = this.projection;
+    const [paused] = await sql`select from projections.paused where name = ${name}`;
+    if (paused !== undefined) throw new ProjectionPaused(name);
   }
 
   /** Deletes all of it. */
@@ -169,7 +209,7 @@ export class PostgresReadModel implements ReadModel {
 }
 
 /** How far the workers of a read model are, each with its partitions. */
-export async function checkpointsOf(sql: ReadModels, schema: string): Promise<Checkpoint[]> {
+export async function checkpointsOf(sql: ReadModels | Transaction, schema: string): Promise<Checkpoint[]> {
   return sql<Checkpoint[]>`
     select partitions, position from ${sql(schema)}.checkpoint`;
 }
@@ -197,7 +237,8 @@ async function resultOf<T>(
   return result.value;
 }
 
-type Transaction = Parameters<Parameters<ReadModels['begin']>[1]>[0];
+/** A connection within a transaction. */
+export type Transaction = Parameters<Parameters<ReadModels['begin']>[1]>[0];
 
 class PostgresTransaction implements ReadModelTransaction {
   constructor(
@@ -321,13 +362,23 @@ class PostgresTransaction implements ReadModelTransaction {
 
   /** Runs a statement over rows that travel as one JSON parameter. */
   async #unsafe(statement: string, rows: readonly Row[]): Promise<Row[]> {
-    const json = JSON.stringify(rows, (_, value) => (typeof value === 'bigint' ? String(value) : value));
+    const json = JSON.stringify(rows.map(withoutBigints));
     try {
       return await this.sql.unsafe<Row[]>(statement, [json], { prepare: true });
     } catch (error) {
       throw refusalOf(error) ?? error;
     }
   }
+}
+
+/** JSON has no 64-bit numbers. A replacer would be asked for every value, at several times the cost of all the rest. */
+function withoutBigints(row: Row): Row {
+  const copy: Record<string, Row[string]> = { ...row };
+  for (const name in copy) {
+    const value = copy[name];
+    if (typeof value === 'bigint') copy[name] = String(value);
+  }
+  return copy;
 }
 
 /** The type's number in Postgres' catalogue. */

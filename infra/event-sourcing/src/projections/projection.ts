@@ -1,5 +1,6 @@
 import { type Category, digestOf, EVENTS, type EventType, ownerOf, type RecordedEvent } from '@oo/contracts';
 import type { Change } from './changes.js';
+import { SKIPS } from './skips.js';
 import type { Table } from './tables.js';
 
 /**
@@ -76,6 +77,7 @@ export function followedOwner(
   stream: string,
 ): Owner | undefined {
   const owner = ownerOf(stream);
-  if (owner === undefined || !categories.includes(owner.category)) return undefined;
+  if (owner === undefined) return undefined;
+  if (!categories.includes(owner.category) && owner.category !== SKIPS) return undefined;
   return owner.userId ?? stream;
 }

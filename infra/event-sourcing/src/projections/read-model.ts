@@ -18,6 +18,8 @@ export interface StreamMark {
   readonly stream: string;
   readonly owner: Owner;
   readonly revision: bigint;
+  /** Trace context of that event, where traces are kept. */
+  readonly traceparent?: string;
 }
 
 /** The rows of one projection, with what the machinery keeps beside them. Postgres, or memory in a simulation. */
@@ -25,6 +27,7 @@ export interface ReadModel {
   /**
    * Makes what is missing. Safe to call by several at once.
    * @throws DefinitionChanged when the tables were made by another definition under the same version
+   * @throws ProjectionPaused, as does everything else but reading
    */
   prepare(): Promise<void>;
   /** Position up to which everything of these partitions has been handled; -1 for nothing yet. */
@@ -70,6 +73,14 @@ export class Overtaken extends Error {
   constructor(streams: readonly string[]) {
     super(`another worker has handled ${streams.join(', ')} in the meantime`);
     this.name = 'Overtaken';
+  }
+}
+
+/** An operator has paused the read model: nothing is written until it is resumed. */
+export class ProjectionPaused extends Error {
+  constructor(name: string) {
+    super(`${name} is paused; go on with: oo projections resume ${name}`);
+    this.name = 'ProjectionPaused';
   }
 }
 

@@ -3,7 +3,8 @@ import type { Row, Table } from './tables.js';
 
 /** Name of a row within its table. */
 export function keyText(table: Table, row: Row): string {
-  return table.key.map((column) => JSON.stringify(String(row[column]))).join();
+  // No text of Postgres holds the character between.
+  return table.key.map((column) => String(row[column])).join('\0');
 }
 
 /** What is to be written to one table. No key stands in both lists. */
@@ -57,7 +58,8 @@ export function carryOut(
     const text = keyText(table, key);
     const current = rows.get(text)?.row;
     if (change.op === 'upsert') {
-      rows.set(text, { row: { ...(current ?? blank(table)), ...change.row }, key, dirty: true });
+      const row = isWhole(change) ? change.row : { ...(current ?? blank(table)), ...change.row };
+      rows.set(text, { row, key, dirty: true });
     } else if (change.op === 'remove' && isWhole(change)) {
       rows.set(text, { row: undefined, key, dirty: true });
     } else if (current !== undefined && matches(current, change.when)) {
@@ -79,7 +81,10 @@ export function carryOut(
 
 /** True where the change leaves a row that does not depend on what stood there. */
 function isWhole(change: Change): boolean {
-  if (change.op === 'upsert') return Object.keys(change.table.columns).every((name) => name in change.row);
+  if (change.op === 'upsert') {
+    for (const name in change.table.columns) if (!(name in change.row)) return false;
+    return true;
+  }
   return change.op === 'remove' && Object.keys(change.when).length === 0;
 }
 

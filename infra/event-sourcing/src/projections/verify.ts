@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { commitBatch } from './commit.js';
+import { asOnlyBuilder, foldOn } from './building.js';
 import type { History } from './history.js';
-import { ALL_PARTITIONS, type Checkpoint, type PartitionSet, positionOf } from './partitions.js';
+import { ALL_PARTITIONS, type Checkpoint, positionOf } from './partitions.js';
 import { checkpointsOf, PostgresReadModel, type ReadModels } from './postgres-read-model.js';
 import type { ProjectionDefinition } from './projection.js';
 import type { Json, Table } from './tables.js';
@@ -31,21 +31,21 @@ export async function verify(
 ): Promise<Verification> {
   const schema = `${projection.schema}_verify`;
   const fresh = new PostgresReadModel(sql, projection, { schema });
-  await fresh.drop();
-  await fresh.prepare();
-  try {
-    // Nearly all of it while nobody waits.
-    await foldTo(await checkpointsOf(sql, projection.schema), projection, history, fresh);
-    return await sql.begin(async (held) => {
-      await held.unsafe(`lock table ${projection.schema}.checkpoint in exclusive mode`);
-      const checkpoints = await held<Checkpoint[]>`
-        select partitions, position from ${held(projection.schema)}.checkpoint`;
-      await foldTo(checkpoints, projection, history, fresh);
-      return compare(sql, projection, schema, positionOf(checkpoints, ALL_PARTITIONS));
-    });
-  } finally {
+  return asOnlyBuilder(sql, schema, async () => {
     await fresh.drop();
-  }
+    await fresh.prepare();
+    try {
+      // Nearly all of it while nobody waits.
+      await foldTo(await checkpointsOf(sql, projection.schema), projection, history, fresh);
+      return await new PostgresReadModel(sql, projection).alone(async (_, held) => {
+        const checkpoints = await checkpointsOf(held, projection.schema);
+        await foldTo(checkpoints, projection, history, fresh);
+        return compare(sql, projection, schema, positionOf(checkpoints, ALL_PARTITIONS));
+      });
+    } finally {
+      await fresh.drop();
+    }
+  });
 }
 
 /** Brings a read model to where the checkpoints are, partition by partition. */
@@ -60,27 +60,8 @@ async function foldTo(
     const position = positionOf(checkpoints, new Set([partition]));
     groups.set(position, (groups.get(position) ?? new Set()).add(partition));
   }
-  for (const [position, partitions] of groups) {
-    await foldUntil(position, partitions, projection, history, readModel);
-  }
-}
-
-async function foldUntil(
-  until: bigint,
-  partitions: PartitionSet,
-  projection: ProjectionDefinition,
-  history: History,
-  readModel: PostgresReadModel,
-): Promise<void> {
-  let before = await readModel.position(partitions);
-  for await (const page of history.readAll(before < 0n ? undefined : before, 1000)) {
-    const events = page.filter(({ position }) => position <= until);
-    const through = events.at(-1)?.position;
-    if (through !== undefined) {
-      await commitBatch({ projection, partitions, history }, readModel, { events, before, through });
-      before = through;
-    }
-    if (events.length < page.length) return;
+  for (const [until, partitions] of groups) {
+    await foldOn(projection, partitions, history, readModel, { until });
   }
 }
 

@@ -1,10 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
+import { partitionOf, type UserId } from '@oo/contracts';
 import { ALL_PARTITIONS, positionOf } from './partitions.js';
 import { checkpointsOf, orWithoutTables, type ReadModels } from './postgres-read-model.js';
 import type { ProjectionDefinition } from './projection.js';
 
-/** What to wait for: an event of a stream, or everything up to a position. */
-export type Target = { readonly stream: string; readonly revision: bigint } | { readonly position: bigint };
+/**
+ * What to wait for: an event of a stream, or everything up to a position; with `user`, everything up to there of that
+ * person's partition, so that workers of other partitions hold nobody up.
+ */
+export type Target =
+  | { readonly stream: string; readonly revision: bigint }
+  | { readonly position: bigint; readonly user?: UserId };
 
 /**
  * `reached`: the rows are at least that new. `parked`: an event of that person could not be applied, so the rows
@@ -39,7 +45,9 @@ export async function waitFor(
 
 async function standing(sql: ReadModels, projection: ProjectionDefinition, target: Target): Promise<Waited> {
   if ('position' in target) {
-    return (await progressOf(sql, projection)) >= target.position ? 'reached' : 'timeout';
+    const partitions = target.user === undefined ? ALL_PARTITIONS : new Set([partitionOf(target.user)]);
+    const checkpoints = await orWithoutTables(checkpointsOf(sql, projection.schema), []);
+    return positionOf(checkpoints, partitions) >= target.position ? 'reached' : 'timeout';
   }
   const schema = sql(projection.schema);
   const query = sql<{ revision: bigint; parked: boolean }[]>`

@@ -1,3 +1,4 @@
+import { startSpan, traceparent } from '../telemetry/tracing.js';
 import { commitBatch, commitRefold } from './commit.js';
 import type { FoldContext, Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
@@ -5,7 +6,8 @@ import { Inbox, type Link, runOf } from './inbox.js';
 import { delay, type LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
-import type { ReadModel, StreamMark } from './read-model.js';
+import { readAhead } from './read-ahead.js';
+import { ProjectionPaused, type ReadModel, type StreamMark } from './read-model.js';
 
 export interface WorkerOptions {
   readonly projection: ProjectionDefinition;
@@ -26,6 +28,7 @@ export interface WorkerOptions {
 export type WorkerReport =
   | { readonly kind: 'parked'; readonly events: Folded['parked'] }
   | { readonly kind: 'caught-up'; readonly position: bigint; readonly applied: number }
+  | { readonly kind: 'paused' }
   | { readonly kind: 'failed'; readonly error: unknown };
 
 export interface WorkerTiming {
@@ -66,6 +69,7 @@ export class ProjectionWorker {
   readonly #timing: WorkerTiming;
   #position = -1n;
   #isReady = false;
+  #isPaused = false;
   /** Streams that changed on the way to the head. */
   readonly #untold = new Map<string, StreamMark>();
   #counts: WorkerCounts = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: 0, reads: 0 };
@@ -87,6 +91,11 @@ export class ProjectionWorker {
     return this.#isReady;
   }
 
+  /** True while an operator wants it to write nothing. */
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
   get counts(): WorkerCounts {
     return this.#counts;
   }
@@ -98,7 +107,10 @@ export class ProjectionWorker {
         await this.#follow(signal);
       } catch (error) {
         this.#isReady = false;
-        this.#options.report?.({ kind: 'failed', error });
+        const isPaused = error instanceof ProjectionPaused;
+        if (!isPaused) this.#options.report?.({ kind: 'failed', error });
+        else if (!this.#isPaused) this.#options.report?.({ kind: 'paused' });
+        this.#isPaused = isPaused;
         await delay(this.#timing.retryMs, signal);
       }
     }
@@ -113,6 +125,7 @@ export class ProjectionWorker {
     try {
       await readModel.prepare();
       this.#position = await readModel.position(partitions);
+      this.#isPaused = false;
       await this.#requireSameStore();
       await this.#catchUp(signal);
       if (signal.aborted) return;
@@ -173,7 +186,9 @@ export class ProjectionWorker {
 
   async #commit(events: readonly ArrivedEvent[], through: bigint): Promise<void> {
     const batch = { events, before: this.#position, through };
-    this.#committed(await commitBatch(this.#context, this.#options.readModel, batch), through);
+    const began = Date.now();
+    const folded = await commitBatch(this.#context, this.#options.readModel, batch);
+    this.#committed({ ...folded, changed: folded.changed.map((mark) => this.#traced(mark, began)) }, through);
   }
 
   /** Tries again what waits: the code may have been mended since. */
@@ -183,6 +198,19 @@ export class ProjectionWorker {
     for (const owner of owners.filter((one) => partitions.has(partitionOfOwner(one)))) {
       this.#committed(await commitRefold(this.#context, readModel, owner, this.#position), this.#position);
     }
+  }
+
+  /** Tells the trace of an event that its rows are written, and has the hint go on from there. */
+  #traced(mark: StreamMark, startedAt: number): StreamMark {
+    const { traceparent: parent } = mark;
+    if (parent === undefined) return mark;
+    const span = startSpan(`project ${this.#options.projection.name}`, {
+      kind: 'consumer',
+      parent,
+      startedAt,
+    });
+    span?.end();
+    return { ...mark, traceparent: span?.run(traceparent) ?? parent };
   }
 
   #committed(folded: Folded, through: bigint): void {
@@ -213,24 +241,5 @@ export class ProjectionWorker {
     const counts = { ...this.#counts };
     for (const name of Object.keys(more) as (keyof WorkerCounts)[]) counts[name] += more[name] ?? 0;
     this.#counts = counts;
-  }
-}
-
-/** Reads the next page while the last one is being written. */
-async function* readAhead<T>(pages: AsyncIterable<T>): AsyncGenerator<T> {
-  const iterator = pages[Symbol.asyncIterator]();
-  let next = iterator.next();
-  // A failure surfaces where the page is awaited; until then nobody else may see it as unhandled.
-  next.catch(() => undefined);
-  try {
-    for (;;) {
-      const { done, value } = await next;
-      if (done === true) return;
-      next = iterator.next();
-      next.catch(() => undefined);
-      yield value;
-    }
-  } finally {
-    await iterator.return?.();
   }
 }

@@ -64,4 +64,8 @@ export const CONFIG = {
   OO_PARTITIONS: piece(partitions, `all, or numbers and ranges below ${PARTITIONS} such as 0-31,40`),
   OO_TENANT: piece(tenant, 'a lower-case letter, then up to 19 letters and digits'),
   OO_DATA_DIR: piece(z.string().min(1), 'a folder'),
+  OTEL_EXPORTER_OTLP_ENDPOINT: piece(
+    url(['http:', 'https:']).optional(),
+    'http://HOST:4318, a collector that speaks OTLP over HTTP, or nothing for no traces',
+  ),
 } as const;

@@ -15,6 +15,7 @@ export const hostConfig = z.object({
   OO_HEALTH_PORT: CONFIG.OO_HEALTH_PORT,
   OO_CLOCK: CONFIG.OO_CLOCK,
   OO_LOG_LEVEL: CONFIG.OO_LOG_LEVEL,
+  OTEL_EXPORTER_OTLP_ENDPOINT: CONFIG.OTEL_EXPORTER_OTLP_ENDPOINT,
 });
 export type HostConfig = z.infer<typeof hostConfig>;
 
@@ -32,11 +33,12 @@ export interface OpenParts extends HostParts {
 export async function openParts(name: string, config: HostConfig): Promise<OpenParts> {
   const log = createLog(name, config.OO_LOG_LEVEL);
   const health = new Health(name, String(VERSION));
+  const endTelemetry = await telemetryOf(name, config, log);
   let nats: NatsConnection | undefined;
   let connected = false;
   health.add('nats', () => ({ ok: connected }));
   const server =
-    config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT);
+    config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT, log);
   const eventStore = EventStore.connect(config.OO_EVENTSTORE_URL);
   health.add('eventstore', async () => {
     await eventStore.head();
@@ -57,8 +59,20 @@ export async function openParts(name: string, config: HostConfig): Promise<OpenP
       await nats.drain().catch((err: unknown) => log.warn({ err }, 'the broker was gone already'));
       await eventStore.close();
       if (server !== undefined) await new Promise((resolve) => server.close(resolve));
+      await endTelemetry?.();
     },
   };
+}
+
+/** Loads OpenTelemetry where somebody wants to have what it tells. */
+async function telemetryOf(
+  name: string,
+  config: HostConfig,
+  log: Log,
+): Promise<(() => Promise<void>) | undefined> {
+  if (config.OTEL_EXPORTER_OTLP_ENDPOINT === undefined) return undefined;
+  const { exportTelemetry } = await import('../telemetry/otlp.js');
+  return exportTelemetry(name, (err) => log.warn({ err }, 'a figure cannot be read'));
 }
 
 async function clockOf(config: HostConfig, nats: NatsConnection, log: Log): Promise<Clock> {

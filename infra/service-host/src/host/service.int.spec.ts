@@ -1,7 +1,7 @@
 import { Controller, Inject, Module } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { CLOCK_SUBJECT } from '@oo/contracts';
-import { type Clock, connectNats, requestJson } from '@oo/event-sourcing';
+import { type Clock, connectNats, figures, requestJson } from '@oo/event-sourcing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { ConfigError } from '../config/config.js';
@@ -136,6 +136,14 @@ describe('a service', () => {
       200,
       { status: 'ok', checks: { nats: { ok: true }, eventstore: { ok: true } } },
     ]);
+    figures.add('oo.commands', { category: 'test', outcome: 'recorded' }, 2);
+    const end = figures.from(() => {
+      throw new Error('this one cannot be read');
+    });
+    const metrics = await fetch(`http://127.0.0.1:${port}/metrics`);
+    expect(metrics.headers.get('content-type')).toContain('text/plain');
+    expect(await metrics.text()).toContain('oo_commands_total{category="test",outcome="recorded"} 2');
+    end();
     expect(await get('/')).toMatchObject([404, { type: 'urn:oo:problem:not-found' }]);
     await backbone.nats?.kill();
     await expect.poll(async () => (await get('/health/ready'))[0]).toBe(503);

@@ -1,6 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from '@nats-io/transport-node';
 import { type NatsContext, ServerNats, type WritePacket } from '@nestjs/microservices';
 import { problem } from '@oo/contracts';
+import { type RunningSpan, startSpan, traceparentIn } from '@oo/event-sourcing';
 
 /** The group that instances of a service share their requests in. One name, since subjects tell the services apart. */
 const QUEUE = 'oo';
@@ -14,6 +15,7 @@ const DRAIN_TIMEOUT_MS = 10_000;
 export class PlainJsonServer extends ServerNats {
   readonly #drained = new Set<() => void>();
   readonly #mine: Subscription[] = [];
+  readonly #spans = new WeakMap<Msg, RunningSpan>();
   #open = 0;
 
   constructor(private readonly nats: NatsConnection) {
@@ -32,9 +34,22 @@ export class PlainJsonServer extends ServerNats {
     for (const channel of this.messageHandlers.keys()) {
       const callback = this.getMessageHandler(channel);
       this.#mine.push(
-        client.subscribe(channel, { queue: QUEUE, callback: (error, message) => callback(error, message) }),
+        client.subscribe(channel, {
+          queue: QUEUE,
+          callback: (error, message) => this.#traced(channel, message, () => callback(error, message)),
+        }),
       );
     }
+  }
+
+  /** Goes on with the trace that the message carries, until it is answered. */
+  #traced(channel: string, message: Msg | undefined, handle: () => void): void {
+    const parent = message === undefined ? undefined : traceparentIn(message);
+    const span =
+      parent === undefined ? undefined : startSpan(`answer ${channel}`, { kind: 'server', parent });
+    if (message !== undefined && span !== undefined) this.#spans.set(message, span);
+    if (span === undefined) handle();
+    else span.run(handle);
   }
 
   override handleStatusUpdates(): Promise<void> {
@@ -52,6 +67,7 @@ export class PlainJsonServer extends ServerNats {
         // A large reply may come as the JSON that it is.
         message.respond(response instanceof Uint8Array ? response : JSON.stringify(response));
       }
+      if (isDisposed === true) this.#spans.get(message)?.end(err ?? undefined);
       if (isDisposed === true && --this.#open === 0) for (const resolve of this.#drained) resolve();
     };
   }

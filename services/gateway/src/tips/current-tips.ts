@@ -1,6 +1,6 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { changedSubject, epochMs, ProblemError, problem, streamOf, type UserId } from '@oo/contracts';
-import type { Clock } from '@oo/event-sourcing';
+import { type Clock, inSpan, traceparentIn } from '@oo/event-sourcing';
 import { currentTip, type ReadModels, waitFor } from '@oo/projections';
 import type { Log } from '@oo/service-host';
 import type { CurrentTip } from './current-tip.js';
@@ -82,12 +82,23 @@ export class CurrentTips {
     this.#followers.set(user, followers);
     signal.addEventListener('abort', wake);
     // Subscribed before the first look, so that nothing falls between.
-    const hints = this.nats.subscribe(changedSubject('current-tip', user), { callback: wake });
+    let hinted: string | undefined;
+    const hints = this.nats.subscribe(changedSubject('current-tip', user), {
+      callback: (_, message) => {
+        hinted = traceparentIn(message);
+        wake();
+      },
+    });
     try {
       let last = seen;
       let wanted = after;
       while (!signal.aborted) {
-        const current = await this.#look(user, wanted);
+        const parent = hinted;
+        hinted = undefined;
+        const look = () => this.#look(user, wanted);
+        const current = await (parent === undefined
+          ? look()
+          : inSpan('show on the page', { kind: 'internal', parent }, look));
         if (current !== undefined) {
           wanted = undefined;
           const id = idOf(current);

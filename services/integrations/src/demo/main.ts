@@ -19,13 +19,14 @@ try {
   const stop = new AbortController();
   process.once('SIGINT', () => stop.abort());
   process.once('SIGTERM', () => stop.abort());
+  const log = createLog('demo', config.OO_LOG_LEVEL);
   const health = new Health('demo', String(VERSION));
   const server =
-    config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT);
+    config.OO_HEALTH_PORT === undefined ? undefined : await serveHealth(health, config.OO_HEALTH_PORT, log);
   await runDemoLife({
     config,
     health,
-    log: createLog('demo', config.OO_LOG_LEVEL),
+    log,
     tell: (line) => process.stdout.write(`${line}\n`),
     stopped: stop.signal,
   });

@@ -4,8 +4,12 @@ import { type BeforeApplicationShutdown, Inject, type OnApplicationBootstrap } f
 import {
   type Clock,
   type EventStore,
+  figures,
+  lagBehind,
+  lagReadings,
   type Progress,
   type ProgressQuery,
+  type Reading,
   type ReadModels,
   readModels,
   relayedPosition,
@@ -13,6 +17,7 @@ import {
   Worker,
   type WorkReport,
 } from '@oo/event-sourcing';
+import { progressOf } from '@oo/projections';
 import {
   CLOCK,
   CONFIGURATION,
@@ -38,11 +43,12 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   readonly #proposals: Worker;
   readonly #completions: Worker;
   #running: Promise<unknown> = Promise.resolve();
+  #endFigures: () => void = () => undefined;
 
   constructor(
     @Inject(NATS) private readonly nats: NatsConnection,
     @Inject(TIPS) tips: Tips,
-    @Inject(EVENT_STORE) store: EventStore,
+    @Inject(EVENT_STORE) private readonly store: EventStore,
     @Inject(CLOCK) clock: Clock,
     @Inject(LOG) private readonly log: Log,
     @Inject(HEALTH) health: Health,
@@ -61,6 +67,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
 
   onApplicationBootstrap(): void {
     const { signal } = this.#stop;
+    this.#endFigures = figures.from(() => this.#lags());
     this.#running = Promise.all([
       this.#proposals.run(signal),
       this.#completions.run(signal),
@@ -70,6 +77,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
 
   async beforeApplicationShutdown(): Promise<void> {
     this.#stop.abort();
+    this.#endFigures();
     await this.#running;
     await this.#readModels.end({ timeout: 1 });
   }
@@ -87,6 +95,20 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   /** Whether no deadline is due, by the read model as it stands at the asked position. */
   deadlinesProgress(query: ProgressQuery): Promise<Progress> {
     return settle(query, () => this.#deadlines.standing());
+  }
+
+  async #lags(): Promise<Reading[]> {
+    const now = Date.now();
+    const [proposals, completions, position] = await Promise.all([
+      this.#proposals.lag(now),
+      this.#completions.lag(now),
+      progressOf(this.#readModels, 'deadlines'),
+    ]);
+    return [
+      ...lagReadings('proposals', proposals),
+      ...lagReadings('completions', completions),
+      ...lagReadings('deadlines', await lagBehind(this.store, position, now)),
+    ];
   }
 
   #report(what: WorkReport): void {

@@ -1,0 +1,32 @@
+import { writeFileSync } from 'node:fs';
+import { isProjectionName, PROJECTION_NAMES } from '@oo/projections';
+import { Command, InvalidArgumentError } from 'commander';
+import { wholeHistory } from './history.js';
+
+const count = (text: string): number => {
+  const events = Number(text);
+  if (!Number.isInteger(events) || events < 1_000)
+    throw new InvalidArgumentError('Give a number from 1000 on.');
+  return events;
+};
+
+const options = new Command('bench:history')
+  .description('Rebuilds read models and relays a whole store, against bare loops in the same run.')
+  .option('--events <count>', 'how many events the store has', count, 50_000)
+  .option('--only <part>', `relay, or a read model: ${PROJECTION_NAMES.join(', ')}`)
+  .option('--json <file>', 'write the list of {name, value, unit, baseline, ratio} there')
+  .parse()
+  .opts<{ events: number; only?: string; json?: string }>();
+
+const say = (line: string) => process.stdout.write(`${line}\n`);
+const { only } = options;
+const results = await wholeHistory({
+  events: options.events,
+  say,
+  ...(only === undefined ? {} : { parts: [only === 'relay' ? 'relay' : 'rebuild'] as const }),
+  ...(only !== undefined && isProjectionName(only) ? { names: [only] } : {}),
+});
+for (const one of results) {
+  say(`${one.name.padEnd(22)} ${one.value} ${one.unit}, ${one.against} ${one.baseline}, ratio ${one.ratio}`);
+}
+if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);

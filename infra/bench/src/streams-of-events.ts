@@ -1,0 +1,91 @@
+import { randomBytes, randomUUID } from 'node:crypto';
+import { type EventStoreDBClient, FORWARDS, START } from '@eventstore/db-client';
+import { EVENTS, newUserId, type PersonCategory, streamOf, tenantId, tenantOf } from '@oo/contracts';
+import { EMPTY, type EventStore, type GivenEvent, type NewEvent } from '@oo/event-sourcing';
+import { lifeOf } from '@oo/projections/testing';
+
+/** Events that a person gets at a time: as many lives go on side by side, `$all` has them in turn. */
+const MOODS = 6;
+const TIPS = 2;
+const IN_FLIGHT = 16;
+const AT = '2026-01-05T08:00:00Z';
+
+interface Person {
+  readonly user: ReturnType<typeof newUserId>;
+  signals: bigint;
+  tips: bigint;
+}
+
+/**
+ * Fills a store with `count` events at least of many people: moods, and tips that are proposed, shown and completed.
+ * @returns how many there are
+ */
+export async function fill(store: EventStore, count: number, say: (line: string) => void): Promise<number> {
+  const people = Array.from({ length: Math.max(IN_FLIGHT, Math.ceil(count / 1_000)) }, (): Person => {
+    return { user: newUserId(tenantId('home'), randomBytes(16)), signals: EMPTY, tips: EMPTY };
+  });
+  let [written, next, said] = [0, 0, performance.now()];
+  await Promise.all(
+    Array.from({ length: IN_FLIGHT }, async (_, lane) => {
+      for (let turn = lane; written < count; turn += IN_FLIGHT) {
+        // A person belongs to one lane, so that revisions are known.
+        const person = people[turn % (people.length - (people.length % IN_FLIGHT))];
+        if (person === undefined) throw new RangeError('no person');
+        written += await live(store, person);
+        next = turn;
+        if (performance.now() - said < 5_000) continue;
+        said = performance.now();
+        say(`  … ${written} of ${count} events written`);
+      }
+    }),
+  );
+  return next < 0 ? 0 : written;
+}
+
+async function live(store: EventStore, person: Person): Promise<number> {
+  const life = lifeOf(person.user);
+  const moods = Array.from({ length: MOODS }, (_, index) => life.mood((index % 5) - 2, AT));
+  const tips = Array.from({ length: TIPS }, () => {
+    const id = randomUUID();
+    return [life.proposed({ id, choice: 'demo:task:1' }), life.shown(id, AT), life.completed(id, AT)];
+  }).flat();
+  person.signals = await append(store, person.signals, moods);
+  person.tips = await append(store, person.tips, tips);
+  return moods.length + tips.length;
+}
+
+async function append(store: EventStore, expected: bigint, given: readonly GivenEvent[]): Promise<bigint> {
+  const [first] = given;
+  if (first === undefined) return expected;
+  const stream = streamOf(EVENTS[first.type].category as PersonCategory, first.user);
+  const { revision } = await store.append(stream, expected, given.map(newEvent));
+  return revision;
+}
+
+function newEvent({ user, occurredAt: _, recordedAt: __, ...event }: GivenEvent): NewEvent {
+  const id = randomUUID();
+  const at = AT as NewEvent['metadata']['occurredAt'];
+  const commandId = id as NewEvent['metadata']['commandId'];
+  const tenant = tenantOf(user);
+  return {
+    id,
+    event,
+    metadata: {
+      ...{ correlationId: id, causationId: id, userId: user, tenantId: tenant, producer: 'bench' },
+      ...{ occurredAt: at, recordedAt: at, commandId },
+    },
+  };
+}
+
+/** Reads all of a store as its client gives it, and nothing more. @returns events a second */
+export async function rawRead(client: EventStoreDBClient): Promise<number> {
+  let events = 0;
+  const began = performance.now();
+  const read = client.readAll({
+    direction: FORWARDS,
+    fromPosition: START,
+    maxCount: Number.MAX_SAFE_INTEGER,
+  });
+  for await (const { event } of read) if (event !== undefined) events++;
+  return (events / (performance.now() - began)) * 1000;
+}

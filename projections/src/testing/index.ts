@@ -1,0 +1,3 @@
+export * from './events.js';
+export * from './recorder.js';
+export * from './relay.js';
