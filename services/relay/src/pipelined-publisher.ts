@@ -1,7 +1,8 @@
-import { headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { headers } from '@nats-io/transport-node';
 import { eventSubject, HEADER_POSITION, HEADER_REVISION } from '@oo/contracts';
 import { envelopeOf, type StoredEvent } from '@oo/event-sourcing';
 import { z } from 'zod';
+import type { Channel, Topic } from './topic.js';
 
 /** Where the stream stands after an acknowledged event. */
 export interface Acknowledged {
@@ -50,8 +51,7 @@ export class PipelineBroken extends Error {
  */
 export class PipelinedPublisher {
   readonly #inFlight: InFlight[] = [];
-  readonly #inbox: string;
-  readonly #acks: Subscription;
+  readonly #channel: Channel;
   readonly #watchdog: NodeJS.Timeout;
   readonly #failure = Promise.withResolvers<never>();
   readonly #most: number;
@@ -65,18 +65,16 @@ export class PipelinedPublisher {
    * @param leftOut told of an event that is too large for the broker; consumers find it in the store
    */
   constructor(
-    private readonly nats: NatsConnection,
+    topic: Topic,
     lastSequence: number,
     private readonly options: PublisherOptions,
     private readonly leftOut: (event: StoredEvent) => void,
   ) {
     this.#sequence = lastSequence;
-    this.#most = (nats.info?.max_payload ?? Number.POSITIVE_INFINITY) - HEADERS_MOST_BYTES;
-    this.#inbox = `_INBOX.relay.${crypto.randomUUID()}`;
-    this.#acks = nats.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) =>
-        error === null ? this.#take(message) : this.#fail(new PipelineBroken(error.message)),
-    });
+    this.#channel = topic.open((error, sequence, body) =>
+      error === null ? this.#take(sequence, body) : this.#fail(new PipelineBroken(error.message)),
+    );
+    this.#most = this.#channel.maxPayload - HEADERS_MOST_BYTES;
     this.#watchdog = setInterval(() => this.#watch(), Math.min(options.timeoutMs, 1_000) / 2);
     this.failed.catch(() => {});
   }
@@ -110,10 +108,7 @@ export class PipelinedPublisher {
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
     const sequence = ++this.#sequence;
-    this.nats.publish(subject, body, {
-      headers: message,
-      reply: `${this.#inbox}.${sequence}`,
-    });
+    this.#channel.publish(subject, body, message, sequence);
     const sentAt = performance.now();
     this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false });
     if (this.#inFlight.length < this.options.depth) return undefined;
@@ -125,16 +120,15 @@ export class PipelinedPublisher {
   close(): void {
     this.#closed = true;
     clearInterval(this.#watchdog);
-    this.#acks.unsubscribe();
+    this.#channel.close();
     this.#room?.();
   }
 
-  #take(message: Msg): void {
-    const sequence = Number(message.subject.slice(this.#inbox.length + 1));
+  #take(sequence: number, body: Uint8Array): void {
     const first = this.#inFlight[0];
     const mine = first === undefined ? undefined : this.#inFlight[sequence - first.sequence];
     if (mine === undefined) return;
-    const parsed = ack.safeParse(message.data.length === 0 ? undefined : message.json());
+    const parsed = ack.safeParse(body.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(body)));
     if (!parsed.success) this.#fail(new PipelineBroken('no stream takes the subject'));
     else if ('error' in parsed.data) this.#fail(new PipelineBroken(parsed.data.error.description));
     else if (parsed.data.seq !== sequence) this.#fail(misplaced(parsed.data, mine));

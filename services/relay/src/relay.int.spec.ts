@@ -13,6 +13,7 @@ import {
 import { connectNats, EventStore } from '@oo/event-sourcing';
 import { appendDirectly, type Backbone, someone, startBackbone } from '@oo/service-host/testing';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { JetStreamTopic } from './jetstream-topic.js';
 import { Relay, type RelayOptions, type RelayReport } from './relay.js';
 
 const AT = '2026-03-02T08:00:00Z' as Instant;
@@ -45,7 +46,7 @@ afterEach(async () => {
 });
 
 function startRelay(options: Partial<RelayOptions> = {}): Relay {
-  const relay = new Relay(nats, store, (report) => reports.push(report), {
+  const relay = new Relay(new JetStreamTopic(nats), store, (report) => reports.push(report), {
     watchMs: 50,
     retryMs: 20,
     timeoutMs: 1_000,

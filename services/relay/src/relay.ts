@@ -1,22 +1,15 @@
-import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
-import {
-  delay,
-  type EventStore,
-  ensureStream,
-  followAll,
-  isStreamNotFound,
-  STREAMS,
-  type Standing,
-  type StoredEvent,
-} from '@oo/event-sourcing';
+import { delay, type EventStore, type Standing, type StoredEvent } from '@oo/event-sourcing';
 import { CheckpointMirror, findCheckpoint } from './checkpoint.js';
 import { PipelineBroken, PipelinedPublisher, type PublisherOptions } from './pipelined-publisher.js';
+import type { Topic, TopicStanding } from './topic.js';
 
 export type RelayReport =
   | { readonly kind: 'following'; readonly after: bigint | undefined; readonly sequence: number }
   | { readonly kind: 'left-out'; readonly event: StoredEvent }
   | { readonly kind: 'interrupted'; readonly error: unknown };
+
+/** What the relay needs of the store. */
+export type RelayedStore = Pick<EventStore, 'follow' | 'readAll' | 'readAllBackwards'>;
 
 export interface RelayOptions extends PublisherOptions {
   /** How often the stream is looked at, and the checkpoint mirrored. */
@@ -40,8 +33,8 @@ export class Relay {
   #published: { readonly position: bigint; readonly stream: string } | undefined;
 
   constructor(
-    private readonly nats: NatsConnection,
-    private readonly store: EventStore,
+    private readonly topic: Topic,
+    private readonly store: RelayedStore,
     private readonly report: (report: RelayReport) => void,
     options: Partial<RelayOptions> = {},
   ) {
@@ -73,13 +66,12 @@ export class Relay {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const jsm = await jetstreamManager(this.nats);
-    const stream = await ensureStream(jsm, STREAMS.events);
-    const mirror = await CheckpointMirror.open(this.nats);
-    const found = await findCheckpoint(jsm, stream, mirror, this.store, Date.now());
+    const stream = await this.topic.ensure();
+    const mirror = new CheckpointMirror(this.topic, stream);
+    const found = await findCheckpoint(this.topic, stream, mirror, this.store, Date.now());
     const { sequence } = found;
     const position = this.#beyond(found.position, stream);
-    const publisher = new PipelinedPublisher(this.nats, sequence, this.#options, (event) =>
+    const publisher = new PipelinedPublisher(this.topic, sequence, this.#options, (event) =>
       this.report({ kind: 'left-out', event }),
     );
     const round = new AbortController();
@@ -87,11 +79,11 @@ export class Relay {
     this.#startedAfter = position ?? -1n;
     this.#publisher = publisher;
     this.report({ kind: 'following', after: position, sequence });
-    const following = followAll(this.store.url, position, (event) => publisher.publish(event), either);
-    const watching = this.#watch(jsm, stream, mirror, publisher, either);
+    const following = this.store.follow(position, (event) => publisher.publish(event), either);
+    const watching = this.#watch(stream, mirror, publisher, either);
     try {
       await Promise.race([following, watching, publisher.failed]);
-      if (signal.aborted) await this.#finish(publisher, stream, mirror);
+      if (signal.aborted) await this.#finish(publisher, mirror);
     } catch (error) {
       if (error instanceof PipelineBroken && error.published !== undefined) {
         this.#published = { position: error.published, stream: stream.created };
@@ -107,15 +99,14 @@ export class Relay {
     }
   }
 
-  #beyond(found: bigint | undefined, stream: StreamInfo): bigint | undefined {
+  #beyond(found: bigint | undefined, stream: TopicStanding): bigint | undefined {
     const known = this.#published?.stream === stream.created ? this.#published.position : undefined;
     return known !== undefined && (found === undefined || known > found) ? known : found;
   }
 
   /** Notices a stream that was deleted or put back, also when there is nothing to publish. */
   async #watch(
-    jsm: JetStreamManager,
-    stream: StreamInfo,
+    stream: TopicStanding,
     mirror: CheckpointMirror,
     publisher: PipelinedPublisher,
     signal: AbortSignal,
@@ -124,24 +115,22 @@ export class Relay {
       await delay(this.#options.watchMs, signal);
       if (signal.aborted) return;
       const done = publisher.acknowledged;
-      const now = await jsm.streams.info(stream.config.name).catch((error: unknown) => {
-        if (isStreamNotFound(error)) throw new PipelineBroken('the stream is gone');
-        throw error;
-      });
-      const least = done?.sequence ?? stream.state.last_seq;
-      if (now.created !== stream.created || now.state.last_seq < least) {
+      const now = await this.topic.standing();
+      if (now === undefined) throw new PipelineBroken('the stream is gone');
+      const least = done?.sequence ?? stream.lastSequence;
+      if (now.created !== stream.created || now.lastSequence < least) {
         throw new PipelineBroken('the stream is another than it was');
       }
-      if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+      if (done !== undefined) await mirror.write(done.position, done.sequence);
     }
   }
 
   /** Lets what was sent arrive, and keeps the last checkpoint. */
-  async #finish(publisher: PipelinedPublisher, stream: StreamInfo, mirror: CheckpointMirror): Promise<void> {
+  async #finish(publisher: PipelinedPublisher, mirror: CheckpointMirror): Promise<void> {
     const deadline = performance.now() + this.#options.timeoutMs;
     while (publisher.inFlight > 0 && performance.now() < deadline)
       await delay(5, new AbortController().signal);
     const done = publisher.acknowledged;
-    if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+    if (done !== undefined) await mirror.write(done.position, done.sequence);
   }
 }

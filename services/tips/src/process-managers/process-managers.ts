@@ -4,6 +4,7 @@ import { type BeforeApplicationShutdown, Inject, type OnApplicationBootstrap } f
 import {
   type Clock,
   type EventStore,
+  JetStreamWork,
   type Progress,
   type ProgressQuery,
   type ReadModels,
@@ -26,7 +27,7 @@ import {
 import type { TipsConfig } from '../config.js';
 import { TIPS, type Tips } from '../tips.js';
 import { completionQueue } from './completions.js';
-import { Deadlines } from './deadlines.js';
+import { Deadlines, deadlineRowsOf } from './deadlines.js';
 import { proposalQueue } from './proposals.js';
 import { isDown } from './reply.js';
 
@@ -49,10 +50,11 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
     @Inject(CONFIGURATION) config: TipsConfig,
   ) {
     this.#readModels = readModels(config.OO_READMODELS_URL, { max: 2, name: 'tips' });
-    this.#deadlines = new Deadlines(this.#readModels, tips, clock, log);
+    this.#deadlines = new Deadlines(deadlineRowsOf(this.#readModels), tips, clock, log);
     const report = (what: WorkReport) => this.#report(what);
-    this.#proposals = new Worker(nats, proposalQueue(tips, clock, log), isDown, report);
-    this.#completions = new Worker(nats, completionQueue(tips, store, clock), isDown, report);
+    const work = new JetStreamWork(nats);
+    this.#proposals = new Worker(work, proposalQueue(tips, clock, log), isDown, report);
+    this.#completions = new Worker(work, completionQueue(tips, store, clock), isDown, report);
     health.add('readmodels', async () => {
       await this.#readModels`select 1`;
       return { ok: true };
