@@ -104,8 +104,8 @@ class _World:
         """One service after the other; each start is the end of the one before, as by a crash."""
         self._hear()
         while not self.ended and self._next_start is not None:
-            self._next_start = None
-            service = self.service = _Service(self)
+            policy, self._next_start = self._next_start["policy"], None
+            service = self.service = _Service(self, policy)
             service.loop.run_forever()
             service.abandon()
             self.service = None
@@ -200,7 +200,7 @@ class _Errors(logging.Handler):
 class _Service:
     """The parts of `ml.serving.service`, over the pipe."""
 
-    def __init__(self, world: _World) -> None:
+    def __init__(self, world: _World, policy: str) -> None:
         self._world = world
         self.loop = _Loop(world)
         asyncio.set_event_loop(self.loop)
@@ -218,7 +218,7 @@ class _Service:
             self._clock,
             Candidates(client, log),
             load_advices(),
-            CURRENT["heuristic"],
+            CURRENT[policy],
             self._prior,
             log,
         )

@@ -11,7 +11,7 @@ const EXPIRES_MS = 5_000;
 export class JetStreamWork implements WorkSource {
   constructor(private readonly nats: NatsConnection) {}
 
-  async open({ stream, durable, subjects }: WorkQueue): Promise<Deliveries> {
+  async deliveries({ stream, durable, subjects }: WorkQueue): Promise<Deliveries> {
     const jsm = await jetstreamManager(this.nats);
     await ensureStream(jsm, stream);
     await ensureConsumer(jsm, stream.name, durable, {

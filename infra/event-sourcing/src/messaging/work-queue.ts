@@ -20,7 +20,7 @@ export interface Deliveries extends AsyncIterable<WorkMessage> {
 /** Where the work of a queue comes from: JetStream, or a simulation's broker. */
 export interface WorkSource {
   /** Makes stream and consumer where they are missing, and begins to deliver. */
-  open(queue: WorkQueue): Promise<Deliveries>;
+  deliveries(queue: WorkQueue): Promise<Deliveries>;
   /** Messages that wait or are in hand; undefined where the queue is not there. */
   unfinished(queue: WorkQueue): Promise<number | undefined>;
 }
@@ -91,7 +91,7 @@ export class Worker {
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const messages = await this.source.open(this.queue);
+    const messages = await this.source.deliveries(this.queue);
     const stop = () => messages.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {

@@ -5,7 +5,7 @@ import { Inbox, type Link, runOf } from './inbox.js';
 import { delay, type LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
-import type { ReadModel, StreamMark } from './read-model.js';
+import { CheckpointWentBack, type ReadModel, type StreamMark } from './read-model.js';
 
 export interface WorkerOptions {
   readonly projection: ProjectionDefinition;
@@ -157,7 +157,7 @@ export class ProjectionWorker {
     const { readModel, partitions } = this.#options;
     const stored = await readModel.position(partitions);
     if (stored >= this.#position) return;
-    throw new Error(`the checkpoint went back from ${this.#position} to ${stored}`);
+    throw new CheckpointWentBack(this.#position, stored);
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {
