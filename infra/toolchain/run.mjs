@@ -118,6 +118,7 @@ const VERBS = {
     return biome || ruff;
   },
   bench: () => built('infra/bench/dist/main.js'),
+  simulate: () => built('infra/simulation/dist/main.js'),
   eventstore: () => eventstore('main.js'),
   'eventstore:null': () => eventstore('null/main.js'),
   'bench:eventstore': () => eventstore('bench/main.js'),

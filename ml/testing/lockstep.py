@@ -6,7 +6,7 @@ published, and when the next timer is due) and one line comes in (what time it i
 run is a function of what comes in, and replays exactly. Nothing of it is shipped.
 
 In:  `{"now", "wall", "items"}`, times in milliseconds; `now` never goes back, `wall` may.
-Out: `{"next", "out"}`, exactly one line for each that came in.
+Out: `{"next", "idle", "position", "out"}`, exactly one line for each that came in.
 """
 
 import asyncio
@@ -79,7 +79,9 @@ class _World:
         self._hear()
 
     def _say(self, following: float | None) -> None:
-        sys.stdout.write(json.dumps({"next": following, "out": self.out}, separators=(",", ":")) + "\n")
+        standing = {} if self.service is None else self.service.standing()
+        line = {"next": following, "out": self.out} | standing
+        sys.stdout.write(json.dumps(line, separators=(",", ":")) + "\n")
         sys.stdout.flush()
         self.out = []
 
@@ -256,9 +258,10 @@ class _Service:
             for user in users
             for name in _differences(self._people.get(user), fresh.get(user))
         ]
+        return {"due": due, "differences": differences}
+
+    def standing(self) -> Item:
         return {
-            "due": due,
-            "differences": differences,
             "position": self._worker.position,
             "idle": self._worker.is_ready and self._desk.is_idle,
         }

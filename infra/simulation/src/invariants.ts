@@ -194,7 +194,11 @@ export class Invariants {
       const event: ArrivedEvent | undefined = log.events[fold.folded];
       if (event === undefined) break;
       fold.folded++;
-      const batch = { events: [event], before: log.events[fold.folded - 2]?.position ?? -1n, through: event.position };
+      const batch = {
+        events: [event],
+        before: log.events[fold.folded - 2]?.position ?? -1n,
+        through: event.position,
+      };
       const context = { projection, partitions: ALL_PARTITIONS, history: EMPTY_HISTORY };
       const { parked } = await model.transaction((transaction) => foldBatch(context, transaction, batch));
       for (const { type, error } of parked) this.fail(NO_BUG, `${type} is parked: ${error}`);

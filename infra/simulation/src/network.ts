@@ -105,7 +105,8 @@ export class Network {
   call<T>(from: Life, to: Life | undefined, handle: () => Promise<T>): Promise<T> {
     return new Promise<T>((resolve, reject) => {
       this.time.schedule(REQUEST_TIMEOUT_MS, () => reject(new Error('nobody answered in time')), from);
-      if (to?.alive !== true || !this.passes(from.name, to.name) || this.random.chance(this.faults.lost)) return;
+      if (to?.alive !== true || !this.passes(from.name, to.name) || this.random.chance(this.faults.lost))
+        return;
       const dies = from.isMortal && this.random.chance(this.faults.crash);
       if (dies && this.random.chance(0.5)) return this.crash(from);
       this.time.schedule(

@@ -19,15 +19,20 @@ const said = z.discriminatedUnion('kind', [
     kind: z.literal('compared'),
     due: z.array(z.string()),
     differences: z.array(z.string()),
-    position: z.int(),
-    idle: z.boolean(),
   }),
   z.object({ kind: z.literal('error'), message: z.string() }),
 ]);
 export type Said = z.output<typeof said>;
 export type Compared = Extract<Said, { kind: 'compared' }>;
 
-const line = z.object({ next: z.number().nullable(), out: z.array(said) });
+const line = z.object({
+  next: z.number().nullable(),
+  position: z.int(),
+  idle: z.boolean(),
+  out: z.array(said),
+});
+/** When it wants to run again, where it stands, and what it says. */
+export type Line = z.output<typeof line>;
 
 /** Something that the recommender is told. */
 export type Told =
@@ -65,12 +70,7 @@ export class LockStep {
     this.#lines = this.#reader[Symbol.asyncIterator]();
   }
 
-  /** One step. @returns when it wants to run again, and what it says */
-  async exchange(
-    now: number,
-    wall: number,
-    items: readonly Told[],
-  ): Promise<{ next: number | null; out: Said[] }> {
+  async exchange(now: number, wall: number, items: readonly Told[]): Promise<Line> {
     this.#child.stdin?.write(`${JSON.stringify({ now, wall, items })}\n`);
     const { done, value } = await this.#lines.next();
     if (done === true) throw new Error(`the recommender has ended: ${this.#errors}`);

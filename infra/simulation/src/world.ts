@@ -29,7 +29,7 @@ import { Life } from './life.js';
 import type { Mutation } from './mutations.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
-import type { Compared, LockStep, Said, Told } from './recommender.js';
+import type { Compared, Line, LockStep, Said, Told } from './recommender.js';
 import { VirtualTime } from './virtual-time.js';
 import { Visitor } from './visitor.js';
 
@@ -40,8 +40,8 @@ const HANDLERS = ['handlers-a', 'handlers-b'];
 const PROJECTORS = ['projections-a', 'projections-b'];
 const RECOMMENDER = 'recommender';
 const PROCESSES = [...RELAYS, ...HANDLERS, ...PROJECTORS, RECOMMENDER];
-/** How long everything may take to come to rest once the faults are over: redelivery takes 30 s. */
-const REST_MS = 150_000;
+/** How long everything may take to come to rest once the faults are over. */
+const REST_MS = 120_000;
 
 /** What a seed came to. */
 export interface Run {
@@ -86,6 +86,7 @@ export class World {
   readonly #relays = new Map<string, Relay>();
   #isStorm = true;
   #answered: Compared[] = [];
+  #memory: Pick<Line, 'idle' | 'position'> = { idle: false, position: -1 };
   #tellRecommender: ((told: Told) => void) | undefined;
 
   /**
@@ -195,7 +196,8 @@ export class World {
     const next = () => {
       this.#time.schedule(random.between(300, 3_000), () => {
         if (!this.#isStorm) return;
-        const minutes = random.chance(0.05) ? random.between(300, 900) : random.between(0.5, 40);
+        const [low, high] = random.pick(LEAPS);
+        const minutes = random.between(low, high);
         this.#time.leap(minutes * 60_000);
         this.told(`${this.#at} ${minutes.toFixed()} minutes pass`);
         next();
@@ -251,6 +253,9 @@ export class World {
       const waiting = this.#broker.unfinished(consumer);
       if (waiting > 0) return `${waiting} messages of ${consumer.queue.durable} are not handled`;
     }
+    const { idle, position } = this.#memory;
+    if (BigInt(position) < head) return `the recommender is at ${position}, the store at ${head}`;
+    if (!idle) return 'the recommender is not at rest';
     const [due] = this.#due(instant(this.#time.wall() - 5_000), 1);
     return due === undefined ? undefined : `the deadline of ${String(due.decision_id)} is over`;
   }
@@ -264,9 +269,7 @@ export class World {
     await this.#until(() => this.#answered.length > 0 || this.#time.now >= deadline);
     const [compared] = this.#answered;
     if (compared === undefined) return 'the recommender does not answer';
-    const { differences, due, idle, position } = compared;
-    if (!idle) return 'the recommender is not at rest';
-    if (BigInt(position) < (this.#log.head ?? -1n)) return `the recommender is at ${position}`;
+    const { differences, due } = compared;
     if (due.length > 0) return `due, and not ended: ${due.join()}`;
     return differences.length > 0 ? differences.join('; ') : undefined;
   }
@@ -381,7 +384,9 @@ export class World {
       const items = inbox;
       inbox = [];
       cancel();
-      const { next, out } = await this.lockStep.exchange(this.#time.now, this.#time.wall(life), items);
+      const line = await this.lockStep.exchange(this.#time.now, this.#time.wall(life), items);
+      const { next, out } = line;
+      this.#memory = line;
       for (const said of out) this.#heard(said, life, tell);
       if (next !== null) cancel = this.#time.schedule(next - this.#time.now, exchange, life);
     };
@@ -558,6 +563,16 @@ export class World {
     };
   }
 }
+
+/** Minutes: what a proposal on its way outlives, what ends a tip's time, a night. */
+const LEAPS = [
+  [0.1, 3],
+  [0.1, 3],
+  [0.1, 3],
+  [10, 60],
+  [10, 60],
+  [60, 600],
+] as const;
 
 const NONE = { dropped: 0, doubled: 0, late: 0 };
 const failed = (reason: string) => new Error(reason);

@@ -97,10 +97,11 @@ export class PipelinedPublisher {
   publish(event: StoredEvent): Promise<void> | undefined {
     const subject = eventSubject(event.stream, event.type);
     if (this.#closed || subject === undefined) return undefined;
-    const body = JSON.stringify(envelopeOf(event));
+    let body = JSON.stringify(envelopeOf(event));
     if (Buffer.byteLength(body) > this.#most) {
       this.leftOut(event);
-      return undefined;
+      // Its place is kept: a consumer that cannot read it reads the store, as for any hole in the sequence.
+      body = '';
     }
     const message = headers();
     message.set('Nats-Msg-Id', event.id);
