@@ -5,13 +5,14 @@ import type {
   Deliveries,
   LiveFeed,
   LiveMessage,
+  Relayed,
   WorkMessage,
   WorkQueue,
   WorkSource,
 } from '@oo/event-sourcing';
 import { STREAMS } from '@oo/event-sourcing';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from '@oo/relay';
-import type { Broker, Message, Stream } from './broker.js';
+import type { Broker, Message } from './broker.js';
 import { type Life, living } from './life.js';
 import type { Network } from './network.js';
 import type { Random } from './random.js';
@@ -30,19 +31,24 @@ export class BrokerClient implements Topic, WorkSource {
     private readonly life: Life,
   ) {}
 
-  ensure(): Promise<TopicStanding> {
-    return this.#ask(() => standingOf(this.broker.ensure(STREAMS.events)));
+  ensure(): Promise<void> {
+    return this.#ask(() => {
+      this.broker.ensure(STREAMS.events);
+    });
   }
 
   standing(): Promise<TopicStanding | undefined> {
     return this.#ask(() => {
       const stream = this.broker.events;
-      return stream === undefined ? undefined : standingOf(stream);
+      return stream && { created: stream.created, lastSequence: stream.lastSequence };
     });
   }
 
-  lastPosition(): Promise<bigint | undefined> {
-    return this.#ask(() => this.broker.events?.messages.at(-1)?.position);
+  last(): Promise<Relayed | undefined> {
+    return this.#ask(() => {
+      const last = this.broker.events?.messages.at(-1);
+      return last?.position === undefined ? undefined : { position: last.position, sequence: last.sequence };
+    });
   }
 
   readMirror(): Promise<Mirrored | undefined> {
@@ -112,10 +118,6 @@ export class BrokerClient implements Topic, WorkSource {
   #ask<T>(effect: () => T): Promise<T> {
     return this.network.reach(this.life, 'broker', effect, (reason) => new Error(reason));
   }
-}
-
-function standingOf({ created, lastSequence, messages }: Stream): TopicStanding {
-  return { created, lastSequence, messages: messages.length };
 }
 
 /** How often a consumer that waits looks whether its queue is still there. */

@@ -1,4 +1,4 @@
-import { type EventStore, STREAMS } from '@oo/event-sourcing';
+import { type EventStore, type Relayed, STREAMS } from '@oo/event-sourcing';
 import type { Topic, TopicStanding } from './topic.js';
 
 /** Where the relay stands: what is published, and where in the stream. */
@@ -17,7 +17,7 @@ export class CheckpointMirror {
   #written = -1;
 
   constructor(
-    private readonly topic: Topic,
+    private readonly topic: Pick<Topic, 'readMirror' | 'writeMirror'>,
     private readonly stream: TopicStanding,
   ) {}
 
@@ -34,19 +34,28 @@ export class CheckpointMirror {
   }
 }
 
-/** Finds out where to go on. @param now milliseconds since 1970, for how far back an empty stream is filled */
+/**
+ * Finds out where to go on.
+ * @param last the last event in the stream, as it was before `stream` was looked at. In this order another relay's
+ * message in between makes the position too old, so that something is published again; in the other it would make it
+ * too new, and what lies between would be left out.
+ * @param now milliseconds since 1970, for how far back an empty stream is filled
+ * @throws Error where the stream has lost `last` since
+ */
 export async function findCheckpoint(
-  topic: Topic,
+  last: Relayed | undefined,
   stream: TopicStanding,
   mirror: CheckpointMirror,
   store: Pick<EventStore, 'readAll' | 'readAllBackwards'>,
   now: number,
 ): Promise<Checkpoint> {
   const sequence = stream.lastSequence;
+  if (last !== undefined && last.sequence > sequence) {
+    throw new Error(`the stream ends at ${sequence}, and had ${last.sequence} a moment ago`);
+  }
   const kept = await mirror.read();
   if (kept?.sequence === sequence) return { position: kept.position, sequence };
-  const last = stream.messages === 0 ? undefined : await topic.lastPosition();
-  if (last !== undefined) return { position: last, sequence };
+  if (last !== undefined) return { position: last.position, sequence };
   // Emptied since the copy was made: some events may be published a second time, and are passed over by their revision.
   if (kept !== undefined && kept.sequence < sequence) return { position: kept.position, sequence };
   const maxAgeMs = STREAMS.events.max_age / 1_000_000;

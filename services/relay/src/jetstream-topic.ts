@@ -1,7 +1,7 @@
-import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { ensureStream, isStreamNotFound, relayedPosition, STREAMS } from '@oo/event-sourcing';
+import { ensureStream, isStreamNotFound, lastRelayed, type Relayed, STREAMS } from '@oo/event-sourcing';
 import { z } from 'zod';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from './topic.js';
 
@@ -21,24 +21,24 @@ export class JetStreamTopic implements Topic {
 
   constructor(private readonly nats: NatsConnection) {}
 
-  async ensure(): Promise<TopicStanding> {
-    const stream = await ensureStream(await this.#manager(), STREAMS.events);
+  async ensure(): Promise<void> {
+    await ensureStream(await this.#manager(), STREAMS.events);
     // The bucket may have been deleted since: it is opened anew with the stream.
     this.#bucket = await new Kvm(this.nats).create(BUCKET, { history: 1 });
-    return standingOf(stream);
   }
 
   async standing(): Promise<TopicStanding | undefined> {
     try {
-      return standingOf(await (await this.#manager()).streams.info(STREAMS.events.name));
+      const { created, state } = await (await this.#manager()).streams.info(STREAMS.events.name);
+      return { created, lastSequence: state.last_seq };
     } catch (error) {
       if (isStreamNotFound(error)) return undefined;
       throw error;
     }
   }
 
-  async lastPosition(): Promise<bigint | undefined> {
-    return relayedPosition(await this.#manager());
+  async last(): Promise<Relayed | undefined> {
+    return lastRelayed(await this.#manager());
   }
 
   async readMirror(): Promise<Mirrored | undefined> {
@@ -71,8 +71,4 @@ export class JetStreamTopic implements Topic {
     this.#jsm ??= await jetstreamManager(this.nats);
     return this.#jsm;
   }
-}
-
-function standingOf({ created, state }: StreamInfo): TopicStanding {
-  return { created, lastSequence: state.last_seq, messages: state.messages };
 }

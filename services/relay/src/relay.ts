@@ -66,9 +66,12 @@ export class Relay {
   }
 
   async #follow(signal: AbortSignal): Promise<void> {
-    const stream = await this.topic.ensure();
+    await this.topic.ensure();
+    const last = await this.topic.last();
+    const stream = await this.topic.standing();
+    if (stream === undefined) throw new PipelineBroken('the stream is gone');
     const mirror = new CheckpointMirror(this.topic, stream);
-    const found = await findCheckpoint(this.topic, stream, mirror, this.store, Date.now());
+    const found = await findCheckpoint(last, stream, mirror, this.store, Date.now());
     const { sequence } = found;
     const position = this.#beyond(found.position, stream);
     const publisher = new PipelinedPublisher(this.topic, sequence, this.#options, (event) =>

@@ -1,4 +1,5 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
+import type { Relayed } from '@oo/event-sourcing';
 
 /** How the stream of events stands. */
 export interface TopicStanding {
@@ -6,7 +7,6 @@ export interface TopicStanding {
   readonly created: string;
   /** Sequence of the last message, also where that message is no longer there. */
   readonly lastSequence: number;
-  readonly messages: number;
 }
 
 /** The copy of the relay's checkpoint, kept beside the stream. */
@@ -23,11 +23,11 @@ export type AckListener = (error: Error | null, sequence: number, body: Uint8Arr
 /** The broker as the relay uses it: JetStream, or that of a simulation. */
 export interface Topic {
   /** Makes the stream where it is missing. */
-  ensure(): Promise<TopicStanding>;
+  ensure(): Promise<void>;
   /** Undefined where the stream is gone. */
   standing(): Promise<TopicStanding | undefined>;
-  /** Position of the last event that is in the stream. */
-  lastPosition(): Promise<bigint | undefined>;
+  /** The last event that is in the stream. */
+  last(): Promise<Relayed | undefined>;
   readMirror(): Promise<Mirrored | undefined>;
   writeMirror(checkpoint: Mirrored): Promise<void>;
   /** A way to publish, with acknowledgements that come by themselves. */

@@ -5,11 +5,11 @@ import {
   type Clock,
   type EventStore,
   JetStreamWork,
+  lastRelayed,
   type Progress,
   type ProgressQuery,
   type ReadModels,
   readModels,
-  relayedPosition,
   settle,
   Worker,
   type WorkReport,
@@ -80,7 +80,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   async proposalsProgress(query: ProgressQuery): Promise<Progress> {
     const jsm = await jetstreamManager(this.nats);
     return settle(query, async () => {
-      const position = (await relayedPosition(jsm)) ?? -1n;
+      const position = (await lastRelayed(jsm))?.position ?? -1n;
       const atRest = (await this.#completions.isDrained()) && (await this.#proposals.isDrained());
       return { position, atRest };
     });
