@@ -20,6 +20,7 @@ from typing import Any, Final, cast
 
 from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
+from nats.js.errors import APIError
 
 from ml.recommender.catalogue import load_advices
 from ml.recommender.fold import COMMON_PRIOR, prior_of
@@ -152,6 +153,12 @@ class _Client:
     def jetstream(self) -> "_Client":
         return self
 
+    def jsm(self) -> "_Client":
+        return self
+
+    async def delete_stream(self, stream: str) -> None:
+        await self._ask({"kind": "delete", "stream": stream}, 5.0)
+
     async def request(self, subject: str, body: bytes, timeout: float) -> _Reply:  # noqa: ASYNC109
         answer = await self._ask({"kind": "request", "subject": subject, "body": json.loads(body)}, timeout)
         return _Reply(json.dumps(answer).encode())
@@ -165,7 +172,9 @@ class _Client:
         headers: Mapping[str, str],
     ) -> None:
         item = {"kind": "publish", "subject": subject, "body": body.decode(), "stream": stream}
-        await self._ask(item | {"messageId": headers["Nats-Msg-Id"]}, timeout)
+        answer = await self._ask(item | {"messageId": headers["Nats-Msg-Id"]}, timeout)
+        if "error" in answer:
+            raise APIError(description=answer["error"])
 
     async def _ask(self, item: Item, timeout_s: float) -> Any:
         self._asked += 1

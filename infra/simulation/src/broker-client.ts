@@ -12,7 +12,7 @@ import type {
 } from '@oo/event-sourcing';
 import { STREAMS } from '@oo/event-sourcing';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from '@oo/relay';
-import type { Broker, Message } from './broker.js';
+import type { Broker, Message, PublishAck } from './broker.js';
 import { type Life, living } from './life.js';
 import type { Network } from './network.js';
 import type { Random } from './random.js';
@@ -69,12 +69,21 @@ export class BrokerClient implements Topic, WorkSource {
     );
   }
 
-  /** Publishes with an acknowledgement. @throws Error where no stream takes it */
-  publish(stream: string, subject: string, body: string, id: string): Promise<void> {
+  /** Publishes with an acknowledgement. @throws Error where no stream takes the subject */
+  publish(stream: string, subject: string, body: string, id: string): Promise<PublishAck> {
     return this.#ask(() => {
       const ack = this.broker.publish(stream, subject, body, { id });
-      if (ack === undefined || 'error' in ack) throw new Error('the proposal was not stored');
+      if (ack === undefined) throw new Error('no stream takes the subject');
+      return ack;
     });
+  }
+
+  remake(): Promise<void> {
+    return this.#ask(() => this.broker.remake());
+  }
+
+  deleteStream(name: string): Promise<void> {
+    return this.#ask(() => this.broker.deleteStream(name));
   }
 
   open(listener: AckListener): Channel {

@@ -20,6 +20,8 @@ export interface Stream {
   /** Another one for a stream that was made again. */
   readonly created: string;
   lastSequence: number;
+  /** nats-server stores nothing more in a stream after a write that failed, until it is started again. */
+  isBroken: boolean;
   messages: Message[];
   readonly ids: Map<string, { readonly sequence: number; readonly at: number }>;
 }
@@ -34,7 +36,7 @@ export interface Consumer {
 
 export type PublishAck =
   | { readonly seq: number; readonly duplicate?: true }
-  | { readonly error: { readonly description: string } };
+  | { readonly error: { readonly description: string; readonly err_code: number } };
 
 const DUPLICATE_WINDOW_MS = 120_000;
 /** JetStream waits 30 s as it is configured; sooner is more of what may happen, and less waiting. */
@@ -65,7 +67,7 @@ export class Broker {
     const existing = this.streams.get(name);
     if (existing !== undefined) return existing;
     const created = `${name} ${this.time.now} ${this.random.below(1e9)}`;
-    const stream: Stream = { name, created, lastSequence: 0, messages: [], ids: new Map() };
+    const stream: Stream = { name, created, lastSequence: 0, isBroken: false, messages: [], ids: new Map() };
     this.streams.set(name, stream);
     return stream;
   }
@@ -79,13 +81,14 @@ export class Broker {
   ): PublishAck | undefined {
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
-    if (this.isFull) return { error: { description: 'insufficient resources' } };
+    if (this.isFull || stream.isBroken)
+      return { error: { description: 'the message was not stored', err_code: 10077 } };
     const known = stream.ids.get(id);
     if (known !== undefined && this.time.now - known.at < DUPLICATE_WINDOW_MS) {
       return { seq: known.sequence, duplicate: true };
     }
     if (expectedLast !== undefined && expectedLast !== stream.lastSequence) {
-      return { error: { description: `wrong last sequence: ${stream.lastSequence}` } };
+      return { error: { description: `wrong last sequence: ${stream.lastSequence}`, err_code: 10071 } };
     }
     const before = stream.messages.at(-1);
     const sequence = ++stream.lastSequence;
@@ -150,6 +153,12 @@ export class Broker {
   }
 
   // What may happen to what it keeps.
+
+  remake(): void {
+    for (const name of [...this.streams.keys()]) this.deleteStream(name);
+    this.mirror = undefined;
+    this.ensure({ name: EVENTS_STREAM });
+  }
 
   deleteStream(name: string): void {
     this.streams.delete(name);

@@ -190,7 +190,7 @@ export class LogClient implements EventLogClient {
       };
       const forget = this.log.onAppend(done);
       signal.addEventListener('abort', done, { once: true });
-      if ((this.log.head ?? -1n) > position) done();
+      if (signal.aborted || (this.log.head ?? -1n) > position) done();
     });
   }
 

@@ -69,6 +69,10 @@ export const FAULTS = {
       broker.isFull = false;
     });
   },
+  'stream takes nothing': (scene, random) => {
+    const found = stream(scene, random);
+    if (found !== undefined) found.isBroken = true;
+  },
   'tables dropped': ({ databases }, random) => random.pick(databases).drop(),
   'tables restored': ({ databases }, random) => random.pick(databases).restore(random),
   'clock jumps': (scene, random) => {

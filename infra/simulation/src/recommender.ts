@@ -15,6 +15,7 @@ const said = z.discriminatedUnion('kind', [
     stream: z.string(),
     messageId: z.string(),
   }),
+  z.object({ kind: z.literal('delete'), id: z.int(), stream: z.string() }),
   z.object({
     kind: z.literal('compared'),
     due: z.array(z.string()),

@@ -414,8 +414,21 @@ export class World {
         this.#brokerClient(life)
           .publish(said.stream, said.subject, said.body, said.messageId)
           .then(
-            () => tell({ kind: 'answer', id: said.id, body: {} }),
+            (ack) =>
+              tell({
+                kind: 'answer',
+                id: said.id,
+                body: 'error' in ack ? { error: ack.error.description } : {},
+              }),
             // Nothing comes back; it waits until its own time is over.
+            () => undefined,
+          );
+        return;
+      case 'delete':
+        this.#brokerClient(life)
+          .deleteStream(said.stream)
+          .then(
+            () => tell({ kind: 'answer', id: said.id, body: {} }),
             () => undefined,
           );
         return;

@@ -52,6 +52,16 @@ export class JetStreamTopic implements Topic {
     await this.#bucket?.put(KEY, JSON.stringify({ position: String(position), ...rest }));
   }
 
+  async remake(): Promise<void> {
+    const jsm = await this.#manager();
+    for (const name of [STREAMS.events.name, STREAMS.proposals.name, `KV_${BUCKET}`]) {
+      await jsm.streams.delete(name).catch((error: unknown) => {
+        if (!isStreamNotFound(error)) throw error;
+      });
+    }
+    await this.ensure();
+  }
+
   open(listener: AckListener): Channel {
     const { nats } = this;
     const inbox = `_INBOX.relay.${crypto.randomUUID()}`;

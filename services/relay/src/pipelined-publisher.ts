@@ -18,6 +18,12 @@ export interface PublisherOptions {
   readonly timeoutMs: number;
 }
 
+/**
+ * What a message is called. `event`: by its event, so that a second relay's is the same message. `place`: by its place
+ * too, so that events which the stream has had before are stored once more behind its end.
+ */
+export type Naming = 'event' | 'place';
+
 interface InFlight extends Acknowledged {
   readonly sentAt: number;
   acknowledged: boolean;
@@ -25,18 +31,24 @@ interface InFlight extends Acknowledged {
 
 const ack = z.union([
   z.object({ seq: z.int(), duplicate: z.boolean().optional() }),
-  z.object({ error: z.object({ description: z.string() }) }),
+  z.object({ error: z.object({ description: z.string(), err_code: z.int().optional() }) }),
 ]);
 
 /** The broker counts them into the payload. */
 const HEADERS_MOST_BYTES = 1_024;
 
+/** Another has published in between, which is no fault of the stream. */
+const WRONG_LAST_SEQUENCE = 10071;
+
 /** The stream did not take a message as it should have. The events from there on have to be published again. */
 export class PipelineBroken extends Error {
-  /** @param published position of the event that broke it, where the stream has had that event before */
+  /**
+   * @param why `repeated`: the stream has had the event before, at another place than behind its end; `refused`: the
+   * broker answered that it cannot store it
+   */
   constructor(
     reason: string,
-    readonly published?: bigint,
+    readonly why?: 'repeated' | 'refused',
   ) {
     super(`publishing was interrupted: ${reason}`);
     this.name = 'PipelineBroken';
@@ -68,6 +80,7 @@ export class PipelinedPublisher {
     topic: Topic,
     lastSequence: number,
     private readonly options: PublisherOptions,
+    private readonly naming: Naming,
     private readonly leftOut: (event: StoredEvent) => void,
   ) {
     this.#sequence = lastSequence;
@@ -104,7 +117,7 @@ export class PipelinedPublisher {
       body = '';
     }
     const message = headers();
-    message.set('Nats-Msg-Id', event.id);
+    message.set('Nats-Msg-Id', this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`);
     message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
@@ -131,7 +144,7 @@ export class PipelinedPublisher {
     if (mine === undefined) return;
     const parsed = ack.safeParse(body.length === 0 ? undefined : JSON.parse(new TextDecoder().decode(body)));
     if (!parsed.success) this.#fail(new PipelineBroken('no stream takes the subject'));
-    else if ('error' in parsed.data) this.#fail(new PipelineBroken(parsed.data.error.description));
+    else if ('error' in parsed.data) this.#fail(refused(parsed.data.error));
     else if (parsed.data.seq !== sequence) this.#fail(misplaced(parsed.data, mine));
     else {
       mine.acknowledged = true;
@@ -153,8 +166,13 @@ export class PipelinedPublisher {
   }
 }
 
+function refused({ description, err_code }: { description: string; err_code?: number | undefined }) {
+  return new PipelineBroken(description, err_code === WRONG_LAST_SEQUENCE ? undefined : 'refused');
+}
+
 function misplaced({ seq, duplicate }: { seq: number; duplicate?: boolean | undefined }, mine: InFlight) {
   const reason = `an event stands at sequence ${seq} and was expected at ${mine.sequence}`;
-  // The stream has had it before: there is nothing to repeat.
-  return new PipelineBroken(reason, duplicate === true && seq < mine.sequence ? mine.position : undefined);
+  // nats-server remembers the id of a message that it failed to store, at no sequence.
+  if (seq === 0) return new PipelineBroken(reason, 'refused');
+  return new PipelineBroken(reason, duplicate === true && seq < mine.sequence ? 'repeated' : undefined);
 }

@@ -72,7 +72,12 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
 
   #report(what: RelayReport): void {
     if (what.kind === 'interrupted') this.log.warn({ err: what.error }, 'the relay begins again');
-    else if (what.kind === 'left-out') {
+    else if (what.kind === 'remade') {
+      this.log.warn(
+        { reason: what.reason },
+        'the broker stored nothing any more; its streams were made anew',
+      );
+    } else if (what.kind === 'left-out') {
       const { id, type, position } = what.event;
       this.log.error({ id, type, position: String(position) }, 'an event is too large for the broker');
     } else

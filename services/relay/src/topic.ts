@@ -30,6 +30,11 @@ export interface Topic {
   last(): Promise<Relayed | undefined>;
   readMirror(): Promise<Mirrored | undefined>;
   writeMirror(checkpoint: Mirrored): Promise<void>;
+  /**
+   * Deletes all that the broker keeps and makes the stream anew, empty. What was in it is in the event store, or is
+   * proposed again.
+   */
+  remake(): Promise<void>;
   /** A way to publish, with acknowledgements that come by themselves. */
   open(listener: AckListener): Channel;
 }
