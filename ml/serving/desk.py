@@ -38,6 +38,8 @@ END_S: Final = 2.0
 """How long a proposal is waited for before it is sent again, the first time; then longer, up to LONGEST_S."""
 LONGEST_S: Final = 15.0
 
+PAUSE_S: Final = 0.25
+"""After a proposal that could not be sent."""
 REFUSALS: Final = 5
 """So often in a row the broker may answer that it cannot store a proposal; then the stream is deleted."""
 
@@ -262,7 +264,7 @@ class Desk:
                 self._log.warning("a proposal could not be sent; it is tried again", extra={"reason": reason})
             self._failure = reason
             await self._remake_if_refused(error)
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(PAUSE_S)
 
     async def _remake_if_refused(self, error: Exception) -> None:
         """nats-server stores nothing more in a stream whose disk was full once, until it is started again.
