@@ -1,12 +1,15 @@
 import type { ReadModel, ReadModelTransaction } from '@oo/event-sourcing';
 import type { Topic } from '@oo/relay';
 import type { EventLog, EventLogClient } from './event-log.js';
+import type { Told } from './recommender.js';
 
 /** Ways to break the shipped code on purpose, at the seam where it holds. */
 export interface Mutation {
   readonly log?: (client: EventLogClient, log: EventLog) => EventLogClient;
   readonly readModel?: (readModel: ReadModel) => ReadModel;
   readonly topic?: (topic: Topic) => Topic;
+  /** What the recommender is told. */
+  readonly told?: (told: Told) => Told;
 }
 
 /** Methods of an object with some of them in another way. */
@@ -103,6 +106,16 @@ export const MUTATIONS = {
           });
         },
       }),
+  },
+  'the relay sends nothing': {
+    topic: (topic) =>
+      instead(topic, { open: (listener) => instead(topic.open(listener), { publish: () => undefined }) }),
+  },
+  'the recommender is told of another mood': {
+    told: (told) => {
+      if (told.kind !== 'deliver' || told.envelope.type !== 'MoodReported') return told;
+      return { ...told, envelope: { ...told.envelope, data: { valence: 2, energy: -2 } } };
+    },
   },
 } as const satisfies Record<string, Mutation>;
 

@@ -2,6 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface, type Interface } from 'node:readline';
+import type { EventEnvelope } from '@oo/contracts';
 import { ROOT } from '@oo/embedded';
 import { z } from 'zod';
 
@@ -43,7 +44,7 @@ export type Told =
       readonly kind: 'deliver';
       readonly consumer: number;
       readonly sequence: number;
-      readonly envelope: unknown;
+      readonly envelope: EventEnvelope;
     }
   | { readonly kind: 'live'; readonly is: boolean }
   | { readonly kind: 'compare'; readonly envelopes: readonly unknown[] };

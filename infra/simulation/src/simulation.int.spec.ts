@@ -1,10 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
   CHECKPOINT_BEHIND_ROWS,
+  MEMORY_IS_FOLD,
   NO_COMMAND_LOST,
   NO_EFFECT_TWICE,
   RELAYED_IN_ORDER,
   ROWS_ARE_FOLD,
+  SETTLES,
 } from './invariants.js';
 import { MUTATIONS, type Mutation, type MutationName } from './mutations.js';
 import { LockStep } from './recommender.js';
@@ -48,12 +50,14 @@ describe('with every kind of fault', () => {
 
 /** What each broken part does wrong, by the invariants that may see it first. */
 const SHOWS: Record<MutationName, readonly string[]> = {
-  'the expected revision is not looked at': [NO_EFFECT_TWICE],
-  'a command is not looked up': [NO_EFFECT_TWICE],
+  'the expected revision is not looked at': [NO_EFFECT_TWICE, NO_COMMAND_LOST],
+  'a command is not looked up': [NO_EFFECT_TWICE, NO_COMMAND_LOST],
   'a command is acknowledged before it is appended': [NO_COMMAND_LOST],
   'the checkpoint is written first': [CHECKPOINT_BEHIND_ROWS],
   'an event is applied whatever its revision': [ROWS_ARE_FOLD, CHECKPOINT_BEHIND_ROWS],
   'the relay does not say what it expects': [RELAYED_IN_ORDER],
+  'the relay sends nothing': [SETTLES],
+  'the recommender is told of another mood': [MEMORY_IS_FOLD],
 };
 
 describe('broken on purpose', () => {

@@ -1,5 +1,13 @@
 import { createHash } from 'node:crypto';
-import { type CommandName, instant, newUserId, QUERIES, tenantId, type UserId } from '@oo/contracts';
+import {
+  type CommandName,
+  type EventEnvelope,
+  instant,
+  newUserId,
+  QUERIES,
+  tenantId,
+  type UserId,
+} from '@oo/contracts';
 import {
   ALL_PARTITIONS,
   type Clock,
@@ -24,7 +32,7 @@ import { BrokerClient, Feed } from './broker-client.js';
 import { Database, DatabaseClient } from './database.js';
 import { EventLog, type EventLogClient, LogClient } from './event-log.js';
 import { FAULTS, type FaultName, type Weather, weatherOf } from './faults.js';
-import { Invariants, MEMORY_IS_FOLD, NO_BUG, SETTLES, type Violation } from './invariants.js';
+import { ENDED_ONCE, Invariants, MEMORY_IS_FOLD, NO_BUG, SETTLES, type Violation } from './invariants.js';
 import { Life } from './life.js';
 import type { Mutation } from './mutations.js';
 import { Network } from './network.js';
@@ -231,9 +239,9 @@ export class World {
       if (this.#invariants.violation !== undefined) return;
       const open = this.#open();
       if (open === undefined) {
-        const memory = await this.#compare();
-        if (memory === undefined) return;
-        if (this.#time.now > deadline) return this.#invariants.fail(MEMORY_IS_FOLD, memory);
+        const due = await this.#compare();
+        if (due === undefined || this.#invariants.violation !== undefined) return;
+        if (this.#time.now > deadline) return this.#invariants.fail(ENDED_ONCE, due);
       } else if (this.#time.now > deadline) return this.#invariants.fail(SETTLES, open);
     }
   }
@@ -260,7 +268,10 @@ export class World {
     return due === undefined ? undefined : `the deadline of ${String(due.decision_id)} is over`;
   }
 
-  /** @returns what of the recommender's memory is not the fold of the store */
+  /**
+   * Holds the recommender's memory, at rest at the head, against a straight fold of the store.
+   * @returns what is due by that fold and has not ended
+   */
   async #compare(): Promise<string | undefined> {
     this.#answered = [];
     this.#tellRecommender?.({ kind: 'compare', envelopes: this.#log.events.map(envelopeOf) });
@@ -270,8 +281,8 @@ export class World {
     const [compared] = this.#answered;
     if (compared === undefined) return 'the recommender does not answer';
     const { differences, due } = compared;
-    if (due.length > 0) return `due, and not ended: ${due.join()}`;
-    return differences.length > 0 ? differences.join('; ') : undefined;
+    if (differences.length > 0) this.#invariants.fail(MEMORY_IS_FOLD, differences.join('; '));
+    return due.length > 0 ? `due, and not ended: ${due.join()}` : undefined;
   }
 
   // The processes.
@@ -391,7 +402,7 @@ export class World {
       if (next !== null) cancel = this.#time.schedule(next - this.#time.now, exchange, life);
     };
     const tell = (item: Told) => {
-      inbox.push(item);
+      inbox.push(this.mutation.told?.(item) ?? item);
       if (inbox.length === 1) this.#time.schedule(0, exchange, life);
     };
     this.#tellRecommender = tell;
@@ -603,6 +614,6 @@ function deadlineOf({ user_id, decision_id, due_at, ref }: Row) {
   };
 }
 
-function wire({ revision, position, ...event }: Omit<StoredEvent, 'storedAtMs'>) {
+function wire({ revision, position, ...event }: Omit<StoredEvent, 'storedAtMs'>): EventEnvelope {
   return { ...event, revision: String(revision), position: String(position) };
 }
