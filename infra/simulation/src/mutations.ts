@@ -33,6 +33,12 @@ function withTransactions(
   });
 }
 
+const SOMETHING_ELSE: ReadonlyMap<string, unknown> = new Map([
+  ['MoodReported', { valence: 2, energy: -2 }],
+  ['TaskObserved', { ref: 'demo:task:9', state: 'TASK_STATE_OPEN' }],
+  ['TaskCompleted', { ref: 'demo:task:9' }],
+]);
+
 export const MUTATIONS = {
   'the expected revision is not looked at': {
     log: (client, log) =>
@@ -111,10 +117,11 @@ export const MUTATIONS = {
     topic: (topic) =>
       instead(topic, { open: (listener) => instead(topic.open(listener), { publish: () => undefined }) }),
   },
-  'the recommender is told of another mood': {
+  'the recommender is told something else': {
     told: (told) => {
-      if (told.kind !== 'deliver' || told.envelope.type !== 'MoodReported') return told;
-      return { ...told, envelope: { ...told.envelope, data: { valence: 2, energy: -2 } } };
+      if (told.kind !== 'deliver') return told;
+      const data = SOMETHING_ELSE.get(told.envelope.type);
+      return data === undefined ? told : { ...told, envelope: { ...told.envelope, data } };
     },
   },
 } as const satisfies Record<string, Mutation>;

@@ -57,7 +57,7 @@ const SHOWS: Record<MutationName, readonly string[]> = {
   'an event is applied whatever its revision': [ROWS_ARE_FOLD, CHECKPOINT_BEHIND_ROWS],
   'the relay does not say what it expects': [RELAYED_IN_ORDER],
   'the relay sends nothing': [SETTLES],
-  'the recommender is told of another mood': [MEMORY_IS_FOLD],
+  'the recommender is told something else': [MEMORY_IS_FOLD],
 };
 
 describe('broken on purpose', () => {
