@@ -234,7 +234,7 @@ class _Service:
             log,
         )
         self._people = People(self._prior, _ALL, log, self._desk.folded)
-        self._worker = Worker(self._people, History(client), self._feed, self._desk, self._clock, log)
+        self._worker = Worker(self._people, History(client), self._feed, self._desk, log)
         self._parts = [self.loop.create_task(self._desk.run()), self.loop.create_task(self._worker.run())]
         for part in self._parts:
             part.add_done_callback(self._ended)
