@@ -32,6 +32,41 @@ describe('documentation', () => {
   });
 });
 
+/** Rows of the tables of failures: what fails, and the file and the words of the test that proves how it heals. */
+function failures(text: string): { failure: string; file: string; words: string }[] {
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith('|') && !/^\|(-|\s*failure )/.test(line))
+    .map((line) => {
+      const [failure = '', , , test = ''] = line
+        .split('|')
+        .slice(1)
+        .map((cell) => cell.trim());
+      const [, file = '', words = ''] = /^`([^`]+)`: (.+)$/.exec(test) ?? [];
+      return { failure, file, words };
+    });
+}
+
+describe('docs/failures.md', () => {
+  const rows = failures(readFileSync(join(ROOT, 'docs/failures.md'), 'utf8'));
+  const isThere = ({ file, words }: { file: string; words: string }) =>
+    file !== '' &&
+    existsSync(join(ROOT, file)) &&
+    readFileSync(join(ROOT, file), 'utf8').replaceAll("\\'", "'").includes(words);
+
+  it('has rows', () => expect(rows.length).toBeGreaterThan(30));
+
+  it.each(rows)('$failure: its test is there', (row) => {
+    expect(isThere(row), `${row.file}: ${row.words}`).toBe(true);
+  });
+
+  it('misses a test that is not there', () => {
+    const [row] = failures('| a | b | c | `e2e/src/documentation.unit.spec.ts`: no such '.concat('words |'));
+    expect(row).toBeDefined();
+    expect(row !== undefined && isThere(row)).toBe(false);
+  });
+});
+
 describe('every deployable part', () => {
   const folders = ['auth', 'gateway', 'integrations', 'profile', 'relay', 'signals', 'tips'].map(
     (name) => `services/${name}`,

@@ -52,6 +52,8 @@ function targetsOf(folder, root) {
           '^sources',
           ...(kind === 'unit' ? [] : ['storeSources', 'servers']),
           ...(kind === 'e2e' ? ['python', 'readme'] : []),
+          // The recommender takes part in it.
+          ...(kind === 'int' && folder === 'infra/simulation' ? ['python'] : []),
         ],
         outputs: [`{workspaceRoot}/test-results/${name}.${kind}.json`],
         parallelism: kind === 'unit' || kind === 'int',

@@ -119,6 +119,8 @@ const VERBS = {
   },
   bench: () => built('infra/bench/dist/main.js'),
   'bench:history': () => built('infra/bench/dist/history-main.js'),
+  simulate: () => built('infra/simulation/dist/main.js'),
+  chaos: () => built('infra/chaos/dist/main.js'),
   eventstore: () => eventstore('main.js'),
   'eventstore:null': () => eventstore('null/main.js'),
   'bench:eventstore': () => eventstore('bench/main.js'),

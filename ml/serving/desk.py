@@ -1,6 +1,7 @@
 """Where decisions are made: one of a person at a time, each until it is recorded."""
 
 import asyncio
+import contextlib
 import heapq
 import json
 from collections import deque
@@ -12,6 +13,7 @@ from typing import Final
 from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
+from nats.js.errors import APIError, NotFoundError
 
 from ml.recommender.agenda import Trigger
 from ml.recommender.catalogue import Advice
@@ -38,6 +40,11 @@ LONGEST_S: Final = 15.0
 TRACES: Final = 10_000
 """Newest events whose trace context is kept, for proposals to go on with."""
 TRACEPARENT: Final = "traceparent"
+
+PAUSE_S: Final = 0.25
+"""After a proposal that could not be sent."""
+REFUSALS: Final = 5
+"""So often in a row the broker may answer that it cannot store a proposal; then the stream is deleted."""
 
 Offered = list[candidates_pb2.CandidateItem]
 
@@ -73,6 +80,7 @@ class Desk:
         log: Logger,
     ) -> None:
         self._stream = client.jetstream()
+        self._manager = client.jsm()
         self._clock = clock
         self._candidates = candidates
         self._advices = advices
@@ -89,6 +97,7 @@ class Desk:
         self._moments_changed = asyncio.Event()
         self._failure = ""
         self._traces: dict[str, str] = {}
+        self._refusals = 0
 
     def open(self, people: People) -> None:
         """Starts deciding for these people: their states are as new as the store."""
@@ -256,12 +265,28 @@ class Desk:
                 headers={"Nats-Msg-Id": message_id} | ({} if trace is None else {TRACEPARENT: trace}),
             )
             self._failure = ""
+            self._refusals = 0
         except (NatsError, OSError, TimeoutError) as error:
             reason = type(error).__name__
             if reason != self._failure:
                 self._log.warning("a proposal could not be sent; it is tried again", extra={"reason": reason})
             self._failure = reason
-            await asyncio.sleep(0.25)
+            await self._remake_if_refused(error)
+            await asyncio.sleep(PAUSE_S)
+
+    async def _remake_if_refused(self, error: Exception) -> None:
+        """nats-server stores nothing more in a stream whose disk was full once, until it is started again.
+        Whoever reads it makes it again, and what was in it is sent again.
+        """
+        if not isinstance(error, APIError):
+            return
+        self._refusals += 1
+        if self._refusals < REFUSALS:
+            return
+        self._refusals = 0
+        with contextlib.suppress(NotFoundError, NatsError, OSError, TimeoutError):
+            await self._manager.delete_stream(PROPOSALS_STREAM)
+            self._log.warning("the broker stored no proposal any more; its stream was deleted")
 
     def _ended(self, decision_id: DecisionId, end: Message) -> None:
         waiting = self._ends.get(decision_id)

@@ -296,9 +296,9 @@ async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running)
 @pytest.mark.parametrize(
     ("body", "status", "kind", "field"),
     [
-        (b"{", 400, "malformed-json", None),
-        (b"[" * 100_000, 413, "too-large", None),
-        (b"[" * 50_000, 400, "malformed-json", None),
+        (b"{", 400, "malformed-json", "(body)"),
+        (b"[" * 100_000, 413, "too-large", "(body)"),
+        (b"[" * 50_000, 400, "malformed-json", "(body)"),
         (b"[]", 400, "invalid-input", "(body)"),
         (b"{}", 400, "invalid-input", "userId"),
         (b'{"userId": 7}', 400, "invalid-input", "userId"),
@@ -311,8 +311,8 @@ async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running)
             "invalid-input",
             "requestId",
         ),
-        (b'{"userId": "home_00000000000000000000000000"}', 404, "unknown-user", None),
-        (b"x" * 70_000, 413, "too-large", None),
+        (b'{"userId": "home_00000000000000000000000000"}', 404, "unknown-user", "userId"),
+        (b"x" * 70_000, 413, "too-large", "(body)"),
     ],
 )
 async def test_bad_input_is_answered_with_a_problem_that_names_the_field(

@@ -2,7 +2,7 @@ import { EventStoreDBClient } from '@eventstore/db-client';
 import { jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { type EventStore, STREAMS } from '@oo/event-sourcing';
-import { RELAY_OPTIONS, Relay } from '@oo/relay';
+import { JetStreamTopic, RELAY_OPTIONS, Relay } from '@oo/relay';
 import { type Measurement, measurement, median } from './measurement.js';
 import { rawRead } from './streams-of-events.js';
 
@@ -42,7 +42,7 @@ export async function relayed(nats: NatsConnection, store: EventStore, events: n
   await manager.streams.delete('KV_OO_RELAY').catch(() => undefined);
   const stop = new AbortController();
   const head = (await store.head()) ?? -1n;
-  const one = new Relay(nats, store, (report) => {
+  const one = new Relay(new JetStreamTopic(nats), store, (report) => {
     if (report.kind === 'interrupted') process.stderr.write(`the relay begins again: ${report.error}\n`);
   });
   const began = performance.now();

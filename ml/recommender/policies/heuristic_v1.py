@@ -80,7 +80,8 @@ def _thousandths(values: Vector, weights: Vector) -> list[float]:
 
 
 def _sum(values: Vector, weights: Vector) -> Sum:
-    return Sum(dot(weights, values), sum(each != 0.0 for each in _thousandths(values, weights)))
+    shown = [each for each in _thousandths(values, weights) if each != 0.0]
+    return Sum(dot(weights, values), len(shown))
 
 
 def _code(prefix: str, name: str, value: float, contribution: float) -> str:

@@ -50,7 +50,13 @@ const MIGRATION_LOCK = 7_205_114;
  * @param url `postgres://…`, the vault's database
  */
 export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
-  const connections = postgres(url, { max: 8, connect_timeout: 5, onnotice: () => undefined });
+  const connections = postgres(url, {
+    max: 8,
+    connect_timeout: 5,
+    // Left alone, it waits up to 20 s between attempts, and whoever signs in or sends waits with it.
+    backoff: (attempt: number) => Math.min(2, 0.05 * 2 ** attempt),
+    onnotice: () => undefined,
+  });
   const db = new Kysely<VaultTables>({ dialect: new PostgresJSDialect({ postgres: connections }) });
   const vault: Vault = {
     db,

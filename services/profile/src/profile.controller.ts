@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { commandPattern, edge } from '@oo/contracts';
-import { CommandHandling, type EventStore, WHOLE_STREAM } from '@oo/event-sourcing';
+import { CommandHandling, type EventStreams, WHOLE_STREAM } from '@oo/event-sourcing';
 import { answerCommand, EVENT_STORE, LOG, type Log } from '@oo/service-host';
 import { type Profile, type ProfileCommand, type ProfileEvent, profileDecider } from './domain/profile.js';
 
@@ -12,7 +12,7 @@ export class ProfileController {
   readonly #profiles: CommandHandling<Profile, ProfileCommand, ProfileEvent>;
 
   constructor(
-    @Inject(EVENT_STORE) store: EventStore,
+    @Inject(EVENT_STORE) store: EventStreams,
     @Inject(LOG) private readonly log: Log,
   ) {
     this.#profiles = new CommandHandling(store, 'user', profileDecider, { window: WHOLE_STREAM });

@@ -1,8 +1,5 @@
-import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
-import { type KV, Kvm } from '@nats-io/kv';
-import type { NatsConnection } from '@nats-io/transport-node';
-import { type EventStore, relayedPosition, STREAMS } from '@oo/event-sourcing';
-import { z } from 'zod';
+import { type EventStore, type Relayed, STREAMS } from '@oo/event-sourcing';
+import type { Topic, TopicStanding } from './topic.js';
 
 /** Where the relay stands: what is published, and where in the stream. */
 export interface Checkpoint {
@@ -12,60 +9,53 @@ export interface Checkpoint {
   readonly sequence: number;
 }
 
-const BUCKET = 'OO_RELAY';
-const KEY = 'checkpoint';
-
-const mirrored = z.object({
-  position: z.string().regex(/^\d+$/).transform(BigInt),
-  sequence: z.int(),
-  // A stream that was deleted and made again counts from one; its number says nothing about the old one's.
-  stream: z.string(),
-});
-
 /**
  * The checkpoint is what stands in the stream. Its last message may be gone (retention, a purge), so position and
- * sequence are also kept in a bucket; that copy counts for as long as it is about the stream as it stands.
+ * sequence are also kept beside it; that copy counts for as long as it is about the stream as it stands.
  */
 export class CheckpointMirror {
   #written = -1;
 
-  private constructor(private readonly bucket: KV) {}
-
-  static async open(nats: NatsConnection): Promise<CheckpointMirror> {
-    return new CheckpointMirror(await new Kvm(nats).create(BUCKET, { history: 1 }));
-  }
+  constructor(
+    private readonly topic: Pick<Topic, 'readMirror' | 'writeMirror'>,
+    private readonly stream: TopicStanding,
+  ) {}
 
   /** Keeps a checkpoint, unless it is kept already. */
-  async write(position: bigint, sequence: number, stream: StreamInfo): Promise<void> {
+  async write(position: bigint, sequence: number): Promise<void> {
     if (sequence === this.#written) return;
-    await this.bucket.put(
-      KEY,
-      JSON.stringify({ position: String(position), sequence, stream: stream.created }),
-    );
+    await this.topic.writeMirror({ position, sequence, stream: this.stream.created });
     this.#written = sequence;
   }
 
-  async read(stream: StreamInfo): Promise<{ position: bigint; sequence: number } | undefined> {
-    const entry = await this.bucket.get(KEY);
-    if (entry === null || entry.operation !== 'PUT') return undefined;
-    const parsed = mirrored.safeParse(entry.json());
-    return parsed.success && parsed.data.stream === stream.created ? parsed.data : undefined;
+  async read(): Promise<{ position: bigint; sequence: number } | undefined> {
+    const kept = await this.topic.readMirror();
+    return kept?.stream === this.stream.created ? kept : undefined;
   }
 }
 
-/** Finds out where to go on. @param now milliseconds since 1970, for how far back an empty stream is filled */
+/**
+ * Finds out where to go on.
+ * @param last the last event in the stream, as it was before `stream` was looked at. In this order another relay's
+ * message in between makes the position too old, so that something is published again; in the other it would make it
+ * too new, and what lies between would be left out.
+ * @param now milliseconds since 1970, for how far back an empty stream is filled
+ * @throws Error where the stream has lost `last` since
+ */
 export async function findCheckpoint(
-  jsm: JetStreamManager,
-  stream: StreamInfo,
+  last: Relayed | undefined,
+  stream: TopicStanding,
   mirror: CheckpointMirror,
-  store: EventStore,
+  store: Pick<EventStore, 'readAll' | 'readAllBackwards'>,
   now: number,
 ): Promise<Checkpoint> {
-  const sequence = stream.state.last_seq;
-  const kept = await mirror.read(stream);
+  const sequence = stream.lastSequence;
+  if (last !== undefined && last.sequence > sequence) {
+    throw new Error(`the stream ends at ${sequence}, and had ${last.sequence} a moment ago`);
+  }
+  const kept = await mirror.read();
   if (kept?.sequence === sequence) return { position: kept.position, sequence };
-  const last = stream.state.messages === 0 ? undefined : await relayedPosition(jsm);
-  if (last !== undefined) return { position: last, sequence };
+  if (last !== undefined) return { position: last.position, sequence };
   // Emptied since the copy was made: some events may be published a second time, and are passed over by their revision.
   if (kept !== undefined && kept.sequence < sequence) return { position: kept.position, sequence };
   const maxAgeMs = STREAMS.events.max_age / 1_000_000;
@@ -73,7 +63,10 @@ export async function findCheckpoint(
 }
 
 /** Position of the newest event that was stored before `cutoff`; undefined where all are newer. */
-async function positionBefore(store: EventStore, cutoff: number): Promise<bigint | undefined> {
+async function positionBefore(
+  store: Pick<EventStore, 'readAll' | 'readAllBackwards'>,
+  cutoff: number,
+): Promise<bigint | undefined> {
   for await (const [first] of store.readAll(undefined, 1)) {
     if (first === undefined) continue;
     if (first.storedAtMs >= cutoff) return undefined;

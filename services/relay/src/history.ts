@@ -36,7 +36,7 @@ export class History {
 
   /** @param leftOut told of an event that is too large for a reply */
   constructor(
-    private readonly store: EventStore,
+    private readonly store: Pick<EventStore, 'head' | 'readAll' | 'readForward' | 'readLast' | 'readStream'>,
     private readonly leftOut: (event: StoredEvent) => void,
   ) {}
 

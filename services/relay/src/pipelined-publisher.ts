@@ -1,4 +1,4 @@
-import { headers, type Msg, type NatsConnection, type Subscription } from '@nats-io/transport-node';
+import { headers } from '@nats-io/transport-node';
 import { eventSubject, HEADER_POSITION, HEADER_REVISION, HEADER_TRACEPARENT } from '@oo/contracts';
 import {
   envelopeOf,
@@ -9,6 +9,7 @@ import {
   traceparent,
   traceparentOf,
 } from '@oo/event-sourcing';
+import type { Channel, Topic } from './topic.js';
 
 /** Where the stream stands after an acknowledged event. */
 export interface Acknowledged {
@@ -24,6 +25,12 @@ export interface PublisherOptions {
   readonly timeoutMs: number;
 }
 
+/**
+ * What a message is called. `event`: by its event, so that a second relay's is the same message. `place`: by its place
+ * too, so that events which the stream has had before are stored once more behind its end.
+ */
+export type Naming = 'event' | 'place';
+
 interface InFlight extends Acknowledged {
   readonly sentAt: number;
   readonly span: RunningSpan | undefined;
@@ -36,35 +43,47 @@ interface Ack {
   readonly seq: number;
   readonly duplicate: boolean;
 }
+interface Refusal {
+  readonly description: string;
+  readonly code?: number | undefined;
+}
 
-/** What the broker says of a message: one for every event, so it is read by hand. A text says why it was not stored. */
-function ackOf({ data }: Msg): Ack | string {
-  if (data.length === 0) return 'no stream takes the subject';
+/** What the broker says of a message: one for every event, so it is read by hand. */
+function ackOf(body: Uint8Array): Ack | Refusal {
+  if (body.length === 0) return { description: 'no stream takes the subject' };
   let said: unknown;
   try {
-    said = JSON.parse(Buffer.from(data.buffer, data.byteOffset, data.byteLength).toString('utf8'));
+    said = JSON.parse(Buffer.from(body.buffer, body.byteOffset, body.byteLength).toString('utf8'));
   } catch {
-    return 'the broker gave no acknowledgement';
+    return { description: 'the broker gave no acknowledgement' };
   }
-  if (typeof said !== 'object' || said === null) return 'the broker gave no acknowledgement';
+  if (typeof said !== 'object' || said === null) return { description: 'the broker gave no acknowledgement' };
   if ('error' in said) {
     const { error } = said;
-    const isTold = typeof error === 'object' && error !== null && 'description' in error;
-    return isTold ? String(error.description) : 'the broker refused it';
+    if (typeof error !== 'object' || error === null || !('description' in error))
+      return { description: 'the broker refused it' };
+    const code = 'err_code' in error && typeof error.err_code === 'number' ? error.err_code : undefined;
+    return { description: String(error.description), code };
   }
-  if (!('seq' in said) || typeof said.seq !== 'number') return 'the broker gave no sequence';
+  if (!('seq' in said) || typeof said.seq !== 'number') return { description: 'the broker gave no sequence' };
   return { seq: said.seq, duplicate: 'duplicate' in said && said.duplicate === true };
 }
 
 /** The broker counts them into the payload. */
 const HEADERS_MOST_BYTES = 1_024;
 
+/** Another has published in between, which is no fault of the stream. */
+const WRONG_LAST_SEQUENCE = 10071;
+
 /** The stream did not take a message as it should have. The events from there on have to be published again. */
 export class PipelineBroken extends Error {
-  /** @param published position of the event that broke it, where the stream has had that event before */
+  /**
+   * @param why `repeated`: the stream has had the event before, at another place than behind its end; `refused`: the
+   * broker answered that it cannot store it
+   */
   constructor(
     reason: string,
-    readonly published?: bigint,
+    readonly why?: 'repeated' | 'refused',
   ) {
     super(`publishing was interrupted: ${reason}`);
     this.name = 'PipelineBroken';
@@ -79,8 +98,7 @@ export class PipelineBroken extends Error {
  */
 export class PipelinedPublisher {
   readonly #inFlight: InFlight[] = [];
-  readonly #inbox: string;
-  readonly #acks: Subscription;
+  readonly #channel: Channel;
   readonly #watchdog: NodeJS.Timeout;
   readonly #failure = Promise.withResolvers<never>();
   readonly #most: number;
@@ -94,18 +112,17 @@ export class PipelinedPublisher {
    * @param leftOut told of an event that is too large for the broker; consumers find it in the store
    */
   constructor(
-    private readonly nats: NatsConnection,
+    topic: Topic,
     lastSequence: number,
     private readonly options: PublisherOptions,
+    private readonly naming: Naming,
     private readonly leftOut: (event: StoredEvent) => void,
   ) {
     this.#sequence = lastSequence;
-    this.#most = (nats.info?.max_payload ?? Number.POSITIVE_INFINITY) - HEADERS_MOST_BYTES;
-    this.#inbox = `_INBOX.relay.${crypto.randomUUID()}`;
-    this.#acks = nats.subscribe(`${this.#inbox}.*`, {
-      callback: (error, message) =>
-        error === null ? this.#take(message) : this.#fail(new PipelineBroken(error.message)),
-    });
+    this.#channel = topic.open((error, sequence, body) =>
+      error === null ? this.#take(sequence, body) : this.#fail(new PipelineBroken(error.message)),
+    );
+    this.#most = this.#channel.maxPayload - HEADERS_MOST_BYTES;
     this.#watchdog = setInterval(() => this.#watch(), Math.min(options.timeoutMs, 1_000) / 2);
     this.failed.catch(() => {});
   }
@@ -128,13 +145,14 @@ export class PipelinedPublisher {
   publish(event: StoredEvent): Promise<void> | undefined {
     const subject = eventSubject(event.stream, event.type);
     if (this.#closed || subject === undefined) return undefined;
-    const body = JSON.stringify(envelopeOf(event));
+    let body = JSON.stringify(envelopeOf(event));
     if (Buffer.byteLength(body) > this.#most) {
       this.leftOut(event);
-      return undefined;
+      // Its place is kept: a consumer that cannot read it reads the store, as for any hole in the sequence.
+      body = '';
     }
     const message = headers();
-    message.set('Nats-Msg-Id', event.id);
+    message.set('Nats-Msg-Id', this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`);
     message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
@@ -143,10 +161,7 @@ export class PipelinedPublisher {
     const span = parent === undefined ? undefined : startSpan('relay', about);
     if (parent !== undefined) message.set(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
     const sequence = ++this.#sequence;
-    this.nats.publish(subject, body, {
-      headers: message,
-      reply: `${this.#inbox}.${sequence}`,
-    });
+    this.#channel.publish(subject, body, message, sequence);
     const sentAt = performance.now();
     this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false, span });
     if (this.#inFlight.length < this.options.depth) return undefined;
@@ -158,17 +173,16 @@ export class PipelinedPublisher {
   close(): void {
     this.#closed = true;
     clearInterval(this.#watchdog);
-    this.#acks.unsubscribe();
+    this.#channel.close();
     this.#room?.();
   }
 
-  #take(message: Msg): void {
-    const sequence = Number(message.subject.slice(this.#inbox.length + 1));
+  #take(sequence: number, body: Uint8Array): void {
     const first = this.#inFlight[0];
     const mine = first === undefined ? undefined : this.#inFlight[sequence - first.sequence];
     if (mine === undefined) return;
-    const ack = ackOf(message);
-    if (typeof ack === 'string') this.#fail(new PipelineBroken(ack));
+    const ack = ackOf(body);
+    if ('description' in ack) this.#fail(refused(ack));
     else if (ack.seq !== sequence) this.#fail(misplaced(ack, mine));
     else {
       mine.acknowledged = true;
@@ -192,8 +206,16 @@ export class PipelinedPublisher {
   }
 }
 
+function refused({ description, code }: Refusal) {
+  return new PipelineBroken(
+    description,
+    code === undefined || code === WRONG_LAST_SEQUENCE ? undefined : 'refused',
+  );
+}
+
 function misplaced({ seq, duplicate }: Ack, mine: InFlight) {
   const reason = `an event stands at sequence ${seq} and was expected at ${mine.sequence}`;
-  // The stream has had it before: there is nothing to repeat.
-  return new PipelineBroken(reason, duplicate && seq < mine.sequence ? mine.position : undefined);
+  // nats-server remembers the id of a message that it failed to store, at no sequence.
+  if (seq === 0) return new PipelineBroken(reason, 'refused');
+  return new PipelineBroken(reason, duplicate && seq < mine.sequence ? 'repeated' : undefined);
 }

@@ -11,6 +11,7 @@ import { type EventStore, figures, lagBehind, lagReadings, progressQuery, settle
 import { answerQueryOf, EVENT_STORE, HEALTH, type Health, LOG, type Log, NATS } from '@oo/service-host';
 import { z } from 'zod';
 import { History, historyQuery } from './history.js';
+import { JetStreamTopic } from './jetstream-topic.js';
 import { Relay, type RelayReport } from './relay.js';
 
 /** Runs the relay, and answers for it and for the store. */
@@ -28,7 +29,7 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
     @Inject(LOG) private readonly log: Log,
     @Inject(HEALTH) health: Health,
   ) {
-    this.#relay = new Relay(nats, store, (what) => this.#report(what));
+    this.#relay = new Relay(new JetStreamTopic(nats), store, (what) => this.#report(what));
     this.#history = new History(store, (event) => this.#report({ kind: 'left-out', event }));
     health.add('relay', () => ({
       ok: this.#relay.isFollowing,
@@ -82,6 +83,11 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
     if (what.kind === 'interrupted') {
       figures.add('oo.relay.restarts', {});
       this.log.warn({ err: what.error }, 'the relay begins again');
+    } else if (what.kind === 'remade') {
+      this.log.warn(
+        { reason: what.reason },
+        'the broker stored nothing any more; its streams were made anew',
+      );
     } else if (what.kind === 'left-out') {
       const { id, type, position } = what.event;
       figures.add('oo.relay.left.out', {});

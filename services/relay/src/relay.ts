@@ -1,47 +1,52 @@
-import { type JetStreamManager, jetstreamManager, type StreamInfo } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
-import {
-  delay,
-  type EventStore,
-  ensureStream,
-  followAll,
-  isStreamNotFound,
-  STREAMS,
-  type Standing,
-  type StoredEvent,
-} from '@oo/event-sourcing';
+import { delay, type EventStore, type Standing, type StoredEvent } from '@oo/event-sourcing';
 import { CheckpointMirror, findCheckpoint } from './checkpoint.js';
 import { PipelineBroken, PipelinedPublisher, type PublisherOptions } from './pipelined-publisher.js';
+import type { Topic, TopicStanding } from './topic.js';
 
 export type RelayReport =
   | { readonly kind: 'following'; readonly after: bigint | undefined; readonly sequence: number }
   | { readonly kind: 'left-out'; readonly event: StoredEvent }
+  | { readonly kind: 'remade'; readonly reason: string }
   | { readonly kind: 'interrupted'; readonly error: unknown };
+
+/** What the relay needs of the store. */
+export type RelayedStore = Pick<EventStore, 'follow' | 'readAll' | 'readAllBackwards'>;
 
 export interface RelayOptions extends PublisherOptions {
   /** How often the stream is looked at, and the checkpoint mirrored. */
   readonly watchMs: number;
   /** Pause before it begins again after a failure. */
   readonly retryMs: number;
+  /** For so long the broker may answer that it cannot store what it is given; then its streams are made anew. */
+  readonly remakeAfterMs: number;
 }
 
-export const RELAY_OPTIONS: RelayOptions = { depth: 512, timeoutMs: 5_000, watchMs: 1_000, retryMs: 250 };
+export const RELAY_OPTIONS: RelayOptions = {
+  depth: 512,
+  timeoutMs: 5_000,
+  watchMs: 1_000,
+  retryMs: 250,
+  remakeAfterMs: 5_000,
+};
 
 /**
  * Publishes every event of oO's streams to `OO_EVENTS`, in the order of the store. After any failure it asks the
  * stream where it stands and goes on from there; a stream that is missing is made again and filled as far back as it
- * retains. Two relays at a time publish the same, and the stream keeps each event once.
+ * retains. A stream that takes nothing any more (nats-server stays so after a full disk, until it is started again) is
+ * made anew, since nothing in it is the only copy. Two relays at a time publish the same, and the stream keeps each event once.
  */
 export class Relay {
   readonly #options: RelayOptions;
   #publisher: PipelinedPublisher | undefined;
   #startedAfter = -1n;
-  /** What the stream has had before, although neither it nor the mirror tells. */
-  #published: { readonly position: bigint; readonly stream: string } | undefined;
+  /** Since when the broker answers that it cannot store what it is given. */
+  #refusedSince: number | undefined;
+  /** How often in a row the stream had an event before, at another place than where it was to go. */
+  #repeats = 0;
 
   constructor(
-    private readonly nats: NatsConnection,
-    private readonly store: EventStore,
+    private readonly topic: Topic,
+    private readonly store: RelayedStore,
     private readonly report: (report: RelayReport) => void,
     options: Partial<RelayOptions> = {},
   ) {
@@ -67,19 +72,43 @@ export class Relay {
       } catch (error) {
         if (signal.aborted) return;
         this.report({ kind: 'interrupted', error });
+        await this.#remakeIfRefused(error);
         await delay(this.#options.retryMs, signal);
       }
     }
   }
 
+  async #remakeIfRefused(error: unknown): Promise<void> {
+    // What says nothing of storing, a time-out say, neither begins nor ends it.
+    if (!(error instanceof PipelineBroken)) return;
+    if (error.why !== 'refused') {
+      this.#refusedSince = undefined;
+      return;
+    }
+    const now = performance.now();
+    this.#refusedSince ??= now;
+    if (now - this.#refusedSince < this.#options.remakeAfterMs) return;
+    this.#refusedSince = undefined;
+    try {
+      await this.topic.remake();
+      this.report({ kind: 'remade', reason: error.message });
+    } catch (failure) {
+      this.report({ kind: 'interrupted', error: failure });
+    }
+  }
+
   async #follow(signal: AbortSignal): Promise<void> {
-    const jsm = await jetstreamManager(this.nats);
-    const stream = await ensureStream(jsm, STREAMS.events);
-    const mirror = await CheckpointMirror.open(this.nats);
-    const found = await findCheckpoint(jsm, stream, mirror, this.store, Date.now());
-    const { sequence } = found;
-    const position = this.#beyond(found.position, stream);
-    const publisher = new PipelinedPublisher(this.nats, sequence, this.#options, (event) =>
+    await this.topic.ensure();
+    const last = await this.topic.last();
+    const stream = await this.topic.standing();
+    if (stream === undefined) throw new PipelineBroken('the stream is gone');
+    const mirror = new CheckpointMirror(this.topic, stream);
+    const found = await findCheckpoint(last, stream, mirror, this.store, Date.now());
+    const { position, sequence } = found;
+    // Once, another relay was faster and the next round begins behind its messages. Twice, the end of the stream is
+    // older than what it has had: what follows that end is stored again, since consumers take neighbours for such.
+    const naming = this.#repeats > 1 ? 'place' : 'event';
+    const publisher = new PipelinedPublisher(this.topic, sequence, this.#options, naming, (event) =>
       this.report({ kind: 'left-out', event }),
     );
     const round = new AbortController();
@@ -87,15 +116,14 @@ export class Relay {
     this.#startedAfter = position ?? -1n;
     this.#publisher = publisher;
     this.report({ kind: 'following', after: position, sequence });
-    const following = followAll(this.store.url, position, (event) => publisher.publish(event), either);
-    const watching = this.#watch(jsm, stream, mirror, publisher, either);
+    const following = this.store.follow(position, (event) => publisher.publish(event), either);
+    const watching = this.#watch(stream, mirror, publisher, either);
     try {
       await Promise.race([following, watching, publisher.failed]);
-      if (signal.aborted) await this.#finish(publisher, stream, mirror);
+      if (signal.aborted) await this.#finish(publisher, mirror);
     } catch (error) {
-      if (error instanceof PipelineBroken && error.published !== undefined) {
-        this.#published = { position: error.published, stream: stream.created };
-      }
+      if (publisher.acknowledged !== undefined) this.#refusedSince = undefined;
+      this.#repeats = error instanceof PipelineBroken && error.why === 'repeated' ? this.#repeats + 1 : 0;
       throw error;
     } finally {
       this.#publisher = undefined;
@@ -107,15 +135,9 @@ export class Relay {
     }
   }
 
-  #beyond(found: bigint | undefined, stream: StreamInfo): bigint | undefined {
-    const known = this.#published?.stream === stream.created ? this.#published.position : undefined;
-    return known !== undefined && (found === undefined || known > found) ? known : found;
-  }
-
   /** Notices a stream that was deleted or put back, also when there is nothing to publish. */
   async #watch(
-    jsm: JetStreamManager,
-    stream: StreamInfo,
+    stream: TopicStanding,
     mirror: CheckpointMirror,
     publisher: PipelinedPublisher,
     signal: AbortSignal,
@@ -124,24 +146,22 @@ export class Relay {
       await delay(this.#options.watchMs, signal);
       if (signal.aborted) return;
       const done = publisher.acknowledged;
-      const now = await jsm.streams.info(stream.config.name).catch((error: unknown) => {
-        if (isStreamNotFound(error)) throw new PipelineBroken('the stream is gone');
-        throw error;
-      });
-      const least = done?.sequence ?? stream.state.last_seq;
-      if (now.created !== stream.created || now.state.last_seq < least) {
+      const now = await this.topic.standing();
+      if (now === undefined) throw new PipelineBroken('the stream is gone');
+      const least = done?.sequence ?? stream.lastSequence;
+      if (now.created !== stream.created || now.lastSequence < least) {
         throw new PipelineBroken('the stream is another than it was');
       }
-      if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+      if (done !== undefined) await mirror.write(done.position, done.sequence);
     }
   }
 
   /** Lets what was sent arrive, and keeps the last checkpoint. */
-  async #finish(publisher: PipelinedPublisher, stream: StreamInfo, mirror: CheckpointMirror): Promise<void> {
+  async #finish(publisher: PipelinedPublisher, mirror: CheckpointMirror): Promise<void> {
     const deadline = performance.now() + this.#options.timeoutMs;
     while (publisher.inFlight > 0 && performance.now() < deadline)
       await delay(5, new AbortController().signal);
     const done = publisher.acknowledged;
-    if (done !== undefined) await mirror.write(done.position, done.sequence, stream);
+    if (done !== undefined) await mirror.write(done.position, done.sequence);
   }
 }

@@ -1,2 +1,3 @@
 export * from './domain/signals.js';
+export { SignalsController } from './signals.controller.js';
 export { SignalsModule } from './signals.module.js';

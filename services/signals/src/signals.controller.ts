@@ -1,7 +1,7 @@
 import { Controller, Inject } from '@nestjs/common';
 import { MessagePattern, Payload } from '@nestjs/microservices';
 import { commandPattern, edge } from '@oo/contracts';
-import { CommandHandling, type EventStore } from '@oo/event-sourcing';
+import { CommandHandling, type EventStreams } from '@oo/event-sourcing';
 import { answerCommand, EVENT_STORE, LOG, type Log } from '@oo/service-host';
 import {
   IDEMPOTENCY_WINDOW,
@@ -16,7 +16,7 @@ export class SignalsController {
   readonly #signals: CommandHandling<null, RecordSignalCommand, SignalEvent>;
 
   constructor(
-    @Inject(EVENT_STORE) store: EventStore,
+    @Inject(EVENT_STORE) store: EventStreams,
     @Inject(LOG) private readonly log: Log,
   ) {
     this.#signals = new CommandHandling(store, 'signals', signalsDecider, {

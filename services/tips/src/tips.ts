@@ -1,5 +1,5 @@
 import { type CommandReply, isUserId, type UserId } from '@oo/contracts';
-import { CommandHandling, type EventStore, WHOLE_STREAM } from '@oo/event-sourcing';
+import { CommandHandling, type EventStreams, WHOLE_STREAM } from '@oo/event-sourcing';
 import { mayTip, type Profile, type ProfileCommand, type ProfileEvent, profileDecider } from '@oo/profile';
 import type { RecordDecision, TipsCommand } from './domain/commands.js';
 import type { Tip, TipsEvent, TipsState } from './domain/state.js';
@@ -10,7 +10,7 @@ export class Tips {
   readonly #tips: CommandHandling<TipsState, TipsCommand, TipsEvent>;
   readonly #profiles: CommandHandling<Profile, ProfileCommand, ProfileEvent>;
 
-  constructor(store: EventStore) {
+  constructor(store: EventStreams) {
     this.#tips = new CommandHandling(store, 'tips', tipsDecider, { window: TIPS_WINDOW });
     this.#profiles = new CommandHandling(store, 'user', profileDecider, { window: WHOLE_STREAM });
   }

@@ -64,7 +64,7 @@ export class Producer {
   }
 
   private async insist<Answer = Acknowledged>(method: string, path: string, body?: unknown): Promise<Answer> {
-    const deadline = Date.now() + 60_000;
+    const deadline = Date.now() + 120_000;
     for (;;) {
       let last: string;
       try {

@@ -9,9 +9,11 @@ import {
   StreamNotFoundError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
-import { type DomainEvent, EVENTS, type Metadata, metadataJson, ownerOf, payloadJson } from '@oo/contracts';
+import { type DomainEvent, EVENTS, type Metadata, metadataJson, payloadJson } from '@oo/contracts';
 import { EventStoreUnavailable, StreamGone, unavailableBecause, WrongRevision } from './errors.js';
-import { type StoredEvent, storedEvent } from './stored-event.js';
+import { quiet } from './quiet.js';
+import { isOurs, type StoredEvent, storedEvent } from './stored-event.js';
+import { followAll } from './subscription.js';
 
 /** An event to append. */
 export interface NewEvent {
@@ -150,6 +152,20 @@ export class EventStore {
     return found(undefined);
   }
 
+  /**
+   * Follows all streams of oO in the order of the store, from behind `after` on, until `signal` is aborted or the
+   * subscription breaks: then it throws, and the caller follows again from where it stands.
+   * @param after position of the last event that the caller has handled; undefined starts at the beginning
+   * @param handle slow hands slow the reading down: the next event comes when the promise is fulfilled
+   */
+  follow(
+    after: bigint | undefined,
+    handle: (event: StoredEvent) => void | Promise<void>,
+    signal: AbortSignal,
+  ): Promise<void> {
+    return followAll(this.url, after, handle, signal);
+  }
+
   async *#backwards(page: number): AsyncGenerator<StoredEvent[]> {
     for (let cursor: bigint | undefined; ; ) {
       const events = await this.#readAll({ direction: BACKWARDS, from: cursor ?? 'end', count: page });
@@ -208,19 +224,6 @@ export class EventStore {
     }
     return events;
   }
-}
-
-/** Whether an event stands in one of oO's streams. */
-export function isOurs(event: Pick<StoredEvent, 'stream'>): boolean {
-  return ownerOf(event.stream) !== undefined;
-}
-
-/** An error that comes when nobody reads any more is nobody's, and must not end the process. */
-export function quiet<Stream extends { on(event: 'error', listener: () => void): unknown }>(
-  stream: Stream,
-): Stream {
-  stream.on('error', () => {});
-  return stream;
 }
 
 async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {

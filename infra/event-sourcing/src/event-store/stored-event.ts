@@ -3,6 +3,7 @@ import {
   type CommandId,
   type EventEnvelope,
   isCommandId,
+  ownerOf,
   type RecordedEvent,
   readEvent,
   readMetadata,
@@ -19,6 +20,11 @@ export interface StoredEvent {
   readonly metadata: unknown;
   /** When the store wrote it, by the store's clock (milliseconds since 1970). Retention only; never the domain's time. */
   readonly storedAtMs: number;
+}
+
+/** Whether an event stands in one of oO's streams. */
+export function isOurs(event: Pick<StoredEvent, 'stream'>): boolean {
+  return ownerOf(event.stream) !== undefined;
 }
 
 /**

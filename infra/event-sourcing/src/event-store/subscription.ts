@@ -1,15 +1,9 @@
 import { EventStoreDBClient, START, streamNameFilter } from '@eventstore/db-client';
 import { streamPrefixes } from '@oo/contracts';
-import { isOurs, quiet } from './event-store.js';
-import { type StoredEvent, storedEvent } from './stored-event.js';
+import { quiet } from './quiet.js';
+import { isOurs, type StoredEvent, storedEvent } from './stored-event.js';
 
-/**
- * Follows `$all`, filtered to oO's streams, in the order of the store, from behind `after` on, until `signal` is
- * aborted or the subscription breaks: then it throws, and the caller follows again from where it stands. Has a
- * connection of its own.
- * @param after position of the last event that the caller has handled; undefined starts at the beginning
- * @param handle slow hands slow the reading down: the next event comes when the promise is fulfilled
- */
+/** {@link EventStore.follow}, over a connection of its own that is filtered to oO's streams by the server. */
 export async function followAll(
   url: string,
   after: bigint | undefined,

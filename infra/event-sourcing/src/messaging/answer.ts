@@ -1,6 +1,7 @@
 import type { NatsConnection, Subscription } from '@nats-io/transport-node';
 import { invalidInput, type Problem, ProblemError, problem } from '@oo/contracts';
 import type { z } from 'zod';
+import { EventStoreUnavailable } from '../event-store/errors.js';
 
 /**
  * Answers questions on a subject: parses the body, gives the answer as JSON, and `{problem}` where it cannot. The way
@@ -55,6 +56,9 @@ export async function answerParsed<Query>(
     return await answer(parsed.data);
   } catch (error) {
     if (error instanceof ProblemError) return { problem: error.problem satisfies Problem };
+    if (error instanceof EventStoreUnavailable) {
+      return { problem: problem('unavailable', 'The event store does not answer. Ask again in a moment.') };
+    }
     failed(error);
     return { problem: problem('internal', 'This is a bug here, not in what was sent. Look into the log.') };
   }

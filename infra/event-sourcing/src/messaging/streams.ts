@@ -102,12 +102,18 @@ function isJetStreamError(error: unknown, code: number): boolean {
   return error instanceof JetStreamApiError && error.apiError().err_code === code;
 }
 
-/** Position of the newest event that was relayed; undefined where there is none, or no stream. */
-export async function relayedPosition(jsm: JetStreamManager): Promise<bigint | undefined> {
+/** The newest event that was relayed: its position in the store, and its sequence in the stream. */
+export interface Relayed {
+  readonly position: bigint;
+  readonly sequence: number;
+}
+
+/** Undefined where there is none, or no stream. */
+export async function lastRelayed(jsm: JetStreamManager): Promise<Relayed | undefined> {
   try {
     const last = await jsm.streams.getMessage(EVENTS_STREAM, { last_by_subj: EVENTS_SUBJECTS });
     const position = last?.header.get(HEADER_POSITION) ?? '';
-    return position === '' ? undefined : BigInt(position);
+    return last === null || position === '' ? undefined : { position: BigInt(position), sequence: last.seq };
   } catch (error) {
     if (isStreamNotFound(error)) return undefined;
     throw error;

@@ -1,16 +1,33 @@
-import {
-  AckPolicy,
-  DeliverPolicy,
-  type JetStreamManager,
-  type JsMsg,
-  jetstreamManager,
-} from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
-import type { Lag } from '../event-store/lag.js';
+import type { MsgHdrs } from '@nats-io/transport-node';
 import { delay } from '../projections/live-feed.js';
 import { figures } from '../telemetry/figures.js';
 import { inSpan, traceparentIn } from '../telemetry/tracing.js';
-import { ensureConsumer, ensureStream, isMissing, type StreamDefinition } from './streams.js';
+import type { StreamDefinition } from './streams.js';
+
+/** A message of a queue. */
+export interface WorkMessage {
+  readonly subject: string;
+  readonly data: Uint8Array;
+  readonly headers?: MsgHdrs | undefined;
+  ack(): void;
+  /** It is not to be delivered again. */
+  term(reason: string): void;
+  /** It is being worked on still. */
+  working(): void;
+}
+
+/** Messages as they are delivered; ends, or throws, when the queue has vanished. */
+export interface Deliveries extends AsyncIterable<WorkMessage> {
+  stop(): void;
+}
+
+/** Where the work of a queue comes from: JetStream, or a simulation's broker. */
+export interface WorkSource {
+  /** Makes stream and consumer where they are missing, and begins to deliver. */
+  deliveries(queue: WorkQueue): Promise<Deliveries>;
+  /** Messages that wait or are in hand; undefined where the queue is not there. */
+  unfinished(queue: WorkQueue): Promise<number | undefined>;
+}
 
 /** Messages of a stream that are each handled once by one of the instances, in order within a lane. */
 export interface WorkQueue {
@@ -19,11 +36,11 @@ export interface WorkQueue {
   readonly durable: string;
   /** What of the stream is work; all of it by default. */
   readonly subjects?: readonly string[];
-  readonly lane: (message: JsMsg) => string;
+  readonly lane: (message: WorkMessage) => string;
   /**
    * Does the work. What throws is tried again, the lane waiting; {@link Poison} ends the message at once.
    */
-  readonly handle: (message: JsMsg) => Promise<void>;
+  readonly handle: (message: WorkMessage) => Promise<void>;
 }
 
 /** A message that can never be handled. */
@@ -39,11 +56,8 @@ export type WorkReport =
   | { readonly kind: 'terminated'; readonly subject: string; readonly error: unknown }
   | { readonly kind: 'interrupted'; readonly error: unknown };
 
-const ACK_WAIT_NS = 30_000_000_000;
 const MOST_ATTEMPTS = 8;
 const LONGEST_PAUSE_MS = 5_000;
-/** How long until the loss of the broker's consumer is noticed. */
-const EXPIRES_MS = 5_000;
 
 /**
  * Works through a queue until `signal` is aborted; then waits for what is in hand. Stream and consumer are made when
@@ -53,10 +67,9 @@ const EXPIRES_MS = 5_000;
  */
 export class Worker {
   readonly #lanes = new Map<string, Promise<void>>();
-  #jsm: JetStreamManager | undefined;
 
   constructor(
-    private readonly nats: NatsConnection,
+    private readonly source: WorkSource,
     private readonly queue: WorkQueue,
     private readonly isDown: (error: unknown) => boolean,
     private readonly report: (report: WorkReport) => void,
@@ -76,49 +89,13 @@ export class Worker {
     await Promise.all(this.#lanes.values());
   }
 
-  /** Messages that wait or are in hand, by the broker's word, and how old the oldest of them is. */
-  async lag(now: number): Promise<Lag> {
-    const { stream, durable, subjects = ['>'] } = this.queue;
-    const jsm = this.#jsm;
-    if (jsm === undefined) return { events: 0, seconds: 0 };
-    const info = await jsm.consumers.info(stream.name, durable);
-    const events = info.num_pending + info.num_ack_pending;
-    if (events === 0) return { events: 0, seconds: 0 };
-    const seq = info.ack_floor.stream_seq + 1;
-    const oldest = await Promise.all(
-      subjects.map((subject) => jsm.direct.getMessage(stream.name, { seq, next_by_subj: subject })),
-    );
-    const since = oldest.flatMap((message) => (message === null ? [] : [message.time.getTime()]));
-    return { events, seconds: since.length === 0 ? 0 : Math.max(0, (now - Math.min(...since)) / 1000) };
-  }
-
   /** True when nothing waits to be handled and nothing is in hand, by the broker's word. */
   async isDrained(): Promise<boolean> {
-    if (this.#jsm === undefined) return false;
-    try {
-      const info = await this.#jsm.consumers.info(this.queue.stream.name, this.queue.durable);
-      return info.num_pending === 0 && info.num_ack_pending === 0;
-    } catch (error) {
-      // It is made again by then, and has everything before it.
-      if (isMissing(error)) return false;
-      throw error;
-    }
+    return (await this.source.unfinished(this.queue)) === 0;
   }
 
   async #consume(signal: AbortSignal): Promise<void> {
-    const { stream, durable, subjects } = this.queue;
-    const jsm = await jetstreamManager(this.nats);
-    await ensureStream(jsm, stream);
-    await ensureConsumer(jsm, stream.name, durable, {
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: ACK_WAIT_NS,
-      deliver_policy: DeliverPolicy.All,
-      max_deliver: -1,
-      ...(subjects === undefined ? {} : { filter_subjects: [...subjects] }),
-    });
-    this.#jsm = jsm;
-    const consumer = await jsm.jetstream().consumers.get(stream.name, durable);
-    const messages = await consumer.consume({ expires: EXPIRES_MS, abort_on_missing_resource: true });
+    const messages = await this.source.deliveries(this.queue);
     const stop = () => messages.stop();
     signal.addEventListener('abort', stop, { once: true });
     try {
@@ -130,7 +107,7 @@ export class Worker {
     }
   }
 
-  #enter(message: JsMsg, signal: AbortSignal): void {
+  #enter(message: WorkMessage, signal: AbortSignal): void {
     const lane = this.queue.lane(message);
     const before = this.#lanes.get(lane);
     const mine = (before ?? Promise.resolve()).then(() => this.#handle(message, signal));
@@ -140,7 +117,7 @@ export class Worker {
     });
   }
 
-  async #handle(message: JsMsg, signal: AbortSignal): Promise<void> {
+  async #handle(message: WorkMessage, signal: AbortSignal): Promise<void> {
     const { subject } = message;
     for (let attempt = 1; !signal.aborted; ) {
       try {

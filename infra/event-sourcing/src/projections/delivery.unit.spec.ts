@@ -343,7 +343,7 @@ describe('a projection under any delivery', () => {
       fc.asyncProperty(world(fc.constant([])), (scenario) => run(scenario)),
       { numRuns: 300 },
     );
-  });
+  }, 180_000);
 
   it('finds by the revisions what the relay left out without a trace', async () => {
     const holes = fc.uniqueArray(fc.nat(29), { maxLength: 6 });
@@ -351,7 +351,7 @@ describe('a projection under any delivery', () => {
       fc.asyncProperty(world(holes), (scenario) => run(scenario)),
       { numRuns: 300, examples: [[FORGOTTEN_HOLE]] },
     );
-  });
+  }, 180_000);
 
   const broken: Record<string, Wrap> = {
     'revisions that are remembered too low': (transaction) =>

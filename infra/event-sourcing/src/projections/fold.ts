@@ -6,7 +6,13 @@ import type { Change } from './changes.js';
 import type { ArrivedEvent, History } from './history.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import { followedOwner, type Owner, type ProjectionDefinition } from './projection.js';
-import { type ParkedEvent, type ReadModelTransaction, RowRefused, type StreamMark } from './read-model.js';
+import {
+  CheckpointWentBack,
+  type ParkedEvent,
+  type ReadModelTransaction,
+  RowRefused,
+  type StreamMark,
+} from './read-model.js';
 import { carryOut, rowsNeeded, type TableWrite } from './row-set.js';
 import { addressOf, leftOutBy, SKIPS } from './skips.js';
 
@@ -57,6 +63,7 @@ interface Arrival {
  * missing ones are read from the store, and passed where the store has none. Where an event of a person comes
  * behind later ones of other streams that feed the same rows, the person's rows are made anew in `$all` order. So are
  * they where an operator has said that an event of theirs is to be left out.
+ * @throws CheckpointWentBack where the tables are behind `batch.before`
  */
 export async function foldBatch(
   context: FoldContext,
@@ -65,10 +72,13 @@ export async function foldBatch(
   writing: Writing = 'together',
 ): Promise<Folded> {
   const arrivals = arrivalsOf(context, batch.events);
-  const [known, waiting] = await Promise.all([
+  const [known, waiting, stored] = await Promise.all([
     transaction.revisions([...new Set(arrivals.map(({ event }) => event.stream))]),
     transaction.waiting([...new Set(arrivals.map(({ owner }) => owner))]),
+    transaction.position(context.partitions),
   ]);
+  // What was before is not in these tables; going on would claim that it is.
+  if (stored < batch.before) throw new CheckpointWentBack(batch.before, stored);
   const { due, late, duplicates, refilled } = await guard(context, batch, arrivals, known);
   for (const { event, owner } of due) if (mayLeaveOut(context.projection, event)) late.add(owner);
   for (const owner of late) waiting.delete(owner);

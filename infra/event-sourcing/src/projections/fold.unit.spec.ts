@@ -8,7 +8,7 @@ import type { ArrivedEvent, History } from './history.js';
 import { InMemoryReadModel } from './in-memory-read-model.js';
 import { ALL_PARTITIONS, type PartitionSet, partitionOfOwner } from './partitions.js';
 import { defineProjection } from './projection.js';
-import { type ReadModelTransaction, RowRefused } from './read-model.js';
+import { CheckpointWentBack, type ReadModelTransaction, RowRefused } from './read-model.js';
 import type { TableWrite } from './row-set.js';
 import { type GivenEvent, recorded } from './specification.js';
 import { table } from './tables.js';
@@ -124,6 +124,16 @@ describe('the revision guard', () => {
     };
     expect(await scene.fold([1])).toMatchObject({ refilled: 0, applied: 1 });
   });
+});
+
+it('does not go on in tables that were made anew behind its back', async () => {
+  const scene = new Scene([mood(ada, 1), mood(bob, 1)]);
+  // A worker that stands behind ada's event, and tables that another worker has made again since.
+  const batch = { events: scene.events.slice(1), before: 10n, through: 20n };
+  await expect(commitBatch(scene.context, scene.readModel, batch)).rejects.toThrow(CheckpointWentBack);
+  expect(await scene.readModel.position(ALL_PARTITIONS)).toBe(-1n);
+  await scene.fold([0, 1]);
+  expect(scene.valences()).toEqual({ [ada]: 1, [bob]: 1 });
 });
 
 describe('an event that cannot be applied', () => {

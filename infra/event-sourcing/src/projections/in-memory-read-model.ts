@@ -24,7 +24,7 @@ export class InMemoryReadModel implements ReadModel {
   async prepare(): Promise<void> {}
 
   async position(partitions: PartitionSet): Promise<bigint> {
-    return positionOf([...this.#state.checkpoints.values()], partitions);
+    return this.checkpoint(partitions);
   }
 
   async parkedOwners(): Promise<Owner[]> {
@@ -51,6 +51,23 @@ export class InMemoryReadModel implements ReadModel {
   parked(): readonly ParkedEvent[] {
     return this.#state.parked;
   }
+
+  /** The last revision that each stream was handled up to. */
+  marks(): StreamMark[] {
+    return [...this.#state.streams.values()];
+  }
+
+  /** {@link position}, at once. */
+  checkpoint(partitions: PartitionSet): bigint {
+    return positionOf([...this.#state.checkpoints.values()], partitions);
+  }
+
+  /** Another one with what stands in this one, as a backup. */
+  copy(): InMemoryReadModel {
+    const copy = new InMemoryReadModel(this.projection);
+    copy.#state = this.#state;
+    return copy;
+  }
 }
 
 class InMemoryTransaction implements ReadModelTransaction {
@@ -76,6 +93,10 @@ class InMemoryTransaction implements ReadModelTransaction {
       parked: this.#parked,
       checkpoints: this.#checkpoints,
     };
+  }
+
+  async position(partitions: PartitionSet): Promise<bigint> {
+    return positionOf([...this.#checkpoints.values()], partitions);
   }
 
   async attempt<T>(work: (transaction: ReadModelTransaction) => Promise<T>): Promise<T> {

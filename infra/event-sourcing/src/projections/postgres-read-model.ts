@@ -247,6 +247,12 @@ class PostgresTransaction implements ReadModelTransaction {
     private readonly tables: readonly Table[],
   ) {}
 
+  async position(partitions: PartitionSet): Promise<bigint> {
+    const rows = await this.sql<Checkpoint[]>`
+      select partitions, position from ${this.sql(this.schema)}.checkpoint`;
+    return positionOf([...rows], partitions);
+  }
+
   async revisions(streams: readonly string[]): Promise<Map<string, bigint>> {
     if (streams.length === 0) return new Map();
     // Always in the same order, so that two workers wait for each other and do not lock each other out.

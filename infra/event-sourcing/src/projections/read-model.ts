@@ -39,6 +39,8 @@ export interface ReadModel {
 }
 
 export interface ReadModelTransaction {
+  /** {@link ReadModel.position}, as it stands in the transaction. */
+  position(partitions: PartitionSet): Promise<bigint>;
   /** The last revision that each stream was handled up to; held against others until the end of the transaction. */
   revisions(streams: readonly string[]): Promise<Map<string, bigint>>;
   /** Those of `owners` that wait. */
@@ -81,6 +83,14 @@ export class ProjectionPaused extends Error {
   constructor(name: string) {
     super(`${name} is paused; go on with: oo projections resume ${name}`);
     this.name = 'ProjectionPaused';
+  }
+}
+
+/** The tables are older than what was written to them: dropped and made again, or put back from a backup. */
+export class CheckpointWentBack extends Error {
+  constructor(from: bigint, to: bigint) {
+    super(`the checkpoint went back from ${from} to ${to}`);
+    this.name = 'CheckpointWentBack';
   }
 }
 

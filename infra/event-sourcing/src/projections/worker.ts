@@ -7,7 +7,7 @@ import { delay, type LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
 import { readAhead } from './read-ahead.js';
-import { ProjectionPaused, type ReadModel, type StreamMark } from './read-model.js';
+import { CheckpointWentBack, ProjectionPaused, type ReadModel, type StreamMark } from './read-model.js';
 
 export interface WorkerOptions {
   readonly projection: ProjectionDefinition;
@@ -170,7 +170,7 @@ export class ProjectionWorker {
     const { readModel, partitions } = this.#options;
     const stored = await readModel.position(partitions);
     if (stored >= this.#position) return;
-    throw new Error(`the checkpoint went back from ${this.#position} to ${stored}`);
+    throw new CheckpointWentBack(this.#position, stored);
   }
 
   async #catchUp(signal: AbortSignal): Promise<void> {

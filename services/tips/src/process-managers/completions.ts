@@ -27,7 +27,7 @@ const OVERTAKEN = 200;
  * Ends the active tip when what it tips at has been done, or is gone, at its source. The signal may have come while
  * the decision was on its way, so a new tip looks at what its decision had not seen.
  */
-export function completionQueue(tips: Tips, store: EventStore, clock: Clock): WorkQueue {
+export function completionQueue(tips: Tips, store: Pick<EventStore, 'readForward'>, clock: Clock): WorkQueue {
   return {
     stream: STREAMS.events,
     durable: 'tips-completions',
@@ -50,7 +50,7 @@ type TaskEnded = RecordedEvent<TaskEvent>;
 async function overtaking(
   user: UserId,
   { data: { decision } }: RecordedEvent<'TipProposed'>,
-  store: EventStore,
+  store: Pick<EventStore, 'readForward'>,
 ): Promise<TaskEnded[]> {
   const stream = streamOf('signals', user);
   const folded = decision?.foldedTo.find((one) => one.stream === stream)?.revision ?? -1n;

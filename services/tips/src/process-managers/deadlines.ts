@@ -8,6 +8,19 @@ import { settled } from './reply.js';
 const EVERY_MS = 500;
 const BATCH = 100;
 
+/** Where deadlines stand: the read model in Postgres, or a simulation's. */
+export interface DeadlineRows {
+  /** What is due at `now` (RFC 3339), the longest overdue first. */
+  due(now: string, limit: number): Promise<Deadline[]>;
+  /** Position up to which the rows reflect the store; -1 for nothing yet. */
+  position(): Promise<bigint>;
+}
+
+export const deadlineRowsOf = (readModels: ReadModels): DeadlineRows => ({
+  due: (now, limit) => dueDeadlines(readModels, now, limit),
+  position: () => progressOf(readModels, 'deadlines'),
+});
+
 /**
  * Closes decisions whose time is over, by the clock that it is given. What is due stands in the read model
  * `deadlines`, so nothing is forgotten by a crash; and the command's id derives from the decision's, so nothing
@@ -15,10 +28,10 @@ const BATCH = 100;
  */
 export class Deadlines {
   constructor(
-    private readonly readModels: ReadModels,
+    private readonly rows: DeadlineRows,
     private readonly tips: Tips,
     private readonly clock: Clock,
-    private readonly log: Log,
+    private readonly log: Pick<Log, 'info' | 'warn'>,
   ) {}
 
   /** Looks for what is due until `signal` is aborted. */
@@ -40,14 +53,14 @@ export class Deadlines {
 
   /** Closes what is due now. @returns how many were */
   async pass(): Promise<number> {
-    const due = await dueDeadlines(this.readModels, this.clock.now(), BATCH);
+    const due = await this.rows.due(this.clock.now(), BATCH);
     await Promise.all(due.map((deadline) => this.#close(deadline)));
     return due.length;
   }
 
   /** At rest when the read model has nothing that is due. */
   async standing(): Promise<Standing> {
-    const position = await progressOf(this.readModels, 'deadlines');
+    const position = await this.rows.position();
     return { position, atRest: (await this.pass()) === 0 };
   }
 

@@ -5,16 +5,18 @@ import {
   type Clock,
   type EventStore,
   figures,
+  JetStreamWork,
   lagBehind,
   lagReadings,
+  lastRelayed,
   type Progress,
   type ProgressQuery,
   type Reading,
   type ReadModels,
   readModels,
-  relayedPosition,
   settle,
   Worker,
+  type WorkQueue,
   type WorkReport,
 } from '@oo/event-sourcing';
 import { progressOf } from '@oo/projections';
@@ -31,7 +33,7 @@ import {
 import type { TipsConfig } from '../config.js';
 import { TIPS, type Tips } from '../tips.js';
 import { completionQueue } from './completions.js';
-import { Deadlines } from './deadlines.js';
+import { Deadlines, deadlineRowsOf } from './deadlines.js';
 import { proposalQueue } from './proposals.js';
 import { isDown } from './reply.js';
 
@@ -40,6 +42,9 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   readonly #stop = new AbortController();
   readonly #readModels: ReadModels;
   readonly #deadlines: Deadlines;
+  readonly #work: JetStreamWork;
+  readonly #proposalQueue: WorkQueue;
+  readonly #completionQueue: WorkQueue;
   readonly #proposals: Worker;
   readonly #completions: Worker;
   #running: Promise<unknown> = Promise.resolve();
@@ -55,10 +60,13 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
     @Inject(CONFIGURATION) config: TipsConfig,
   ) {
     this.#readModels = readModels(config.OO_READMODELS_URL, { max: 2, name: 'tips' });
-    this.#deadlines = new Deadlines(this.#readModels, tips, clock, log);
+    this.#deadlines = new Deadlines(deadlineRowsOf(this.#readModels), tips, clock, log);
     const report = (what: WorkReport) => this.#report(what);
-    this.#proposals = new Worker(nats, proposalQueue(tips, clock, log), isDown, report);
-    this.#completions = new Worker(nats, completionQueue(tips, store, clock), isDown, report);
+    this.#work = new JetStreamWork(nats);
+    this.#proposalQueue = proposalQueue(tips, clock, log);
+    this.#completionQueue = completionQueue(tips, store, clock);
+    this.#proposals = new Worker(this.#work, this.#proposalQueue, isDown, report);
+    this.#completions = new Worker(this.#work, this.#completionQueue, isDown, report);
     health.add('readmodels', async () => {
       await this.#readModels`select 1`;
       return { ok: true };
@@ -86,7 +94,7 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   async proposalsProgress(query: ProgressQuery): Promise<Progress> {
     const jsm = await jetstreamManager(this.nats);
     return settle(query, async () => {
-      const position = (await relayedPosition(jsm)) ?? -1n;
+      const position = (await lastRelayed(jsm))?.position ?? -1n;
       const atRest = (await this.#completions.isDrained()) && (await this.#proposals.isDrained());
       return { position, atRest };
     });
@@ -100,8 +108,8 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
   async #lags(): Promise<Reading[]> {
     const now = Date.now();
     const [proposals, completions, position] = await Promise.all([
-      this.#proposals.lag(now),
-      this.#completions.lag(now),
+      this.#work.lag(this.#proposalQueue, now),
+      this.#work.lag(this.#completionQueue, now),
       progressOf(this.#readModels, 'deadlines'),
     ]);
     return [

@@ -13,7 +13,7 @@ const salvage = z.object({
 });
 
 /** Makes the recommender's proposals facts, one after the other for each person. */
-export function proposalQueue(tips: Tips, clock: Clock, log: Log): WorkQueue {
+export function proposalQueue(tips: Tips, clock: Clock, log: Pick<Log, 'warn'>): WorkQueue {
   return {
     stream: STREAMS.proposals,
     durable: 'tips',

@@ -1,0 +1,2 @@
+export * from './invariants.js';
+export { Random } from './random.js';

@@ -1,0 +1,84 @@
+import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
+import { ensureStream, isStreamNotFound, lastRelayed, type Relayed, STREAMS } from '@oo/event-sourcing';
+import { z } from 'zod';
+import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from './topic.js';
+
+const BUCKET = 'OO_RELAY';
+const KEY = 'checkpoint';
+
+const mirrored = z.object({
+  position: z.string().regex(/^\d+$/).transform(BigInt),
+  sequence: z.int(),
+  stream: z.string(),
+});
+
+/** `OO_EVENTS` of JetStream, and the bucket beside it. */
+export class JetStreamTopic implements Topic {
+  #jsm: JetStreamManager | undefined;
+  #bucket: KV | undefined;
+
+  constructor(private readonly nats: NatsConnection) {}
+
+  async ensure(): Promise<void> {
+    await ensureStream(await this.#manager(), STREAMS.events);
+    // The bucket may have been deleted since: it is opened anew with the stream.
+    this.#bucket = await new Kvm(this.nats).create(BUCKET, { history: 1 });
+  }
+
+  async standing(): Promise<TopicStanding | undefined> {
+    try {
+      const { created, state } = await (await this.#manager()).streams.info(STREAMS.events.name);
+      return { created, lastSequence: state.last_seq };
+    } catch (error) {
+      if (isStreamNotFound(error)) return undefined;
+      throw error;
+    }
+  }
+
+  async last(): Promise<Relayed | undefined> {
+    return lastRelayed(await this.#manager());
+  }
+
+  async readMirror(): Promise<Mirrored | undefined> {
+    const entry = await this.#bucket?.get(KEY);
+    if (entry === null || entry === undefined || entry.operation !== 'PUT') return undefined;
+    const parsed = mirrored.safeParse(entry.json());
+    return parsed.success ? parsed.data : undefined;
+  }
+
+  async writeMirror({ position, ...rest }: Mirrored): Promise<void> {
+    await this.#bucket?.put(KEY, JSON.stringify({ position: String(position), ...rest }));
+  }
+
+  async remake(): Promise<void> {
+    const jsm = await this.#manager();
+    for (const name of [STREAMS.events.name, STREAMS.proposals.name, `KV_${BUCKET}`]) {
+      await jsm.streams.delete(name).catch((error: unknown) => {
+        if (!isStreamNotFound(error)) throw error;
+      });
+    }
+    await this.ensure();
+  }
+
+  open(listener: AckListener): Channel {
+    const { nats } = this;
+    const inbox = `_INBOX.relay.${crypto.randomUUID()}`;
+    const acks = nats.subscribe(`${inbox}.*`, {
+      callback: (error, message) =>
+        listener(error, Number(message.subject.slice(inbox.length + 1)), message.data),
+    });
+    return {
+      maxPayload: nats.info?.max_payload ?? Number.POSITIVE_INFINITY,
+      publish: (subject: string, body: string, headers: MsgHdrs, sequence: number) =>
+        nats.publish(subject, body, { headers, reply: `${inbox}.${sequence}` }),
+      close: () => acks.unsubscribe(),
+    };
+  }
+
+  async #manager(): Promise<JetStreamManager> {
+    this.#jsm ??= await jetstreamManager(this.nats);
+    return this.#jsm;
+  }
+}
