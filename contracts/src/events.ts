@@ -7,7 +7,9 @@ import {
   DecisionVoided,
   HabitChecked,
   MoodReported,
+  PolicyJudged,
   PreferencesChanged,
+  PriorPublished,
   TaskCompleted,
   TaskObserved,
   TipAccepted,
@@ -48,6 +50,8 @@ export interface EventPayloads {
   TipDismissed: TipDismissed;
   TipExpired: TipExpired;
   DecisionOutcomeClosed: DecisionOutcomeClosed;
+  PriorPublished: PriorPublished;
+  PolicyJudged: PolicyJudged;
 }
 export type EventType = keyof EventPayloads;
 /** Any event of oO: its type and its payload in the newest version. */
@@ -89,6 +93,8 @@ export const EVENTS: { readonly [Type in EventType]: EventDefinition<EventPayloa
   TipDismissed: v1('tips', TipDismissed),
   TipExpired: v1('tips', TipExpired),
   DecisionOutcomeClosed: v1('tips', DecisionOutcomeClosed),
+  PriorPublished: v1('priors', PriorPublished),
+  PolicyJudged: v1('policies', PolicyJudged),
 };
 
 export function isEventType(type: string): type is EventType {

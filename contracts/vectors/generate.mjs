@@ -195,6 +195,8 @@ const payloads = [
   ['TipExpired', 1, { tipId: uuid('a'), shown: true }],
   ['TipExpired', 1, { tipId: uuid('a') }],
   ['DecisionOutcomeClosed', 1, { decisionId: uuid('a'), outcome: 'OUTCOME_KIND_SNOOZED', horizonStartedAt: at, horizonEndedAt: later }],
+  ['PriorPublished', 1, { version: 'people.1', features: 'v2', digest: '0a'.repeat(32), parameters: '{"mean":[0.1]}', people: 12, outcomes: 340 }],
+  ['PolicyJudged', 1, { policy: 'learned', policyVersion: 'v1', priorVersion: 'people.1', reason: 'worse', estimate: 0.125, low: -0.25, high: 0.5, logged: 0.1, decisions: 340, people: 12, effective: 99.5, margin: 0.05 }],
 ];
 write(
   'payloads',

@@ -86,6 +86,10 @@ class Desk:
         self._moments_changed = asyncio.Event()
         self._failure = ""
 
+    def start_from(self, prior: Prior) -> None:
+        """The prior that states are folded from. To be called before it is opened."""
+        self._prior = prior
+
     def open(self, people: People) -> None:
         """Starts deciding for these people: their states are as new as the store."""
         self._people = people

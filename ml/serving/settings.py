@@ -63,7 +63,7 @@ class Settings(BaseSettings):
     clock: Literal["system", "steered"] = "system"
     log_level: Literal["trace", "debug", "info", "warn", "error", "fatal", "silent"] = "info"
     partitions: Partitions = frozenset(range(PARTITIONS))
-    policy: Annotated[str, BeforeValidator(_policy)] = "heuristic"
+    policy: Annotated[str, BeforeValidator(_policy)] = "learned"
 
 
 def read_settings() -> Settings:

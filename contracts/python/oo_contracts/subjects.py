@@ -19,6 +19,8 @@ HISTORY_HEAD: Final = "oo.qry.history.head"
 CANDIDATES: Final = "oo.qry.integrations.candidates"
 RECOMMEND: Final = "oo.qry.recommender.recommend"
 CLOCK_SUBJECT: Final = "oo.clock"
+PUBLISH_PRIOR: Final = "oo.cmd.policies.PublishPrior.all"
+JUDGE_POLICY: Final = "oo.cmd.policies.JudgePolicy.all"
 
 
 def event_subject(stream: str, event_type: str) -> str | None:

@@ -16,7 +16,7 @@ const schema = z.object({
     .string()
     .regex(/^[a-z][a-z0-9]{0,19}$/, 'a lower-case letter, then up to 19 letters and digits')
     .default('home'),
-  OO_POLICY: z.enum(['heuristic', 'random']).default('heuristic'),
+  OO_POLICY: z.enum(['learned', 'heuristic', 'random']).default('learned'),
   OO_DEMO: z.enum(['on', 'off']).default('on'),
   OO_DEMO_SEED: z
     .string()
