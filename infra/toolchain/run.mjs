@@ -112,6 +112,10 @@ const VERBS = {
   'bench:eventstore': () => built('infra/eventstore/dist/bench/main.js'),
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
+  gate: () => run('python', ['-m', 'ml.evaluation.gate', ...rest]),
+  prior: () => run('python', ['-m', 'ml.pipelines.prior', ...rest]),
+  'bench:population': () => run('python', ['-m', 'ml.evaluation.population', ...rest]),
+  determinism: () => run('python', ['-m', 'ml.evaluation.determinism', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),
   'contracts:baseline': () =>
     run('buf', ['build', 'contracts', '--exclude-source-info', '-o', 'contracts/proto.baseline.json']),
