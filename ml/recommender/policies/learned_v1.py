@@ -31,8 +31,8 @@ ACT_MAX: Final = 9500
 """Bounds of the probability of acting, in units: neither answer ever stops being tried."""
 ACT_ON_PAGE: Final = ACT_MAX
 """Who opens the page asks for a tip."""
-ACT_UNASKED: Final = 2000
-"""The same where no world has a tip that would be welcome, once the person has shown that."""
+ACT_UNASKED: Final = 8000
+"""The same where no world has a tip that would be welcome."""
 TIP_MIN: Final = 200
 """Least probability of each candidate, in units."""
 BOLD: Final = 0.2
