@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { EventStore } from '@oo/event-sourcing';
 import { EVENT_STORE } from '@oo/service-host';
-import { PoliciesController } from './policies/policies.controller.js';
+import { PoliciesModule } from './policies/policies.module.js';
 import { ProcessManagers } from './process-managers/process-managers.js';
 import { ProgressController } from './process-managers/progress.controller.js';
 import { TipsController } from './tips.controller.js';
@@ -9,7 +9,8 @@ import { TIPS, Tips } from './tips.js';
 
 /** Commands of tips, and the process managers around them. The process has to be configured with `tipsConfig`. */
 @Module({
-  controllers: [TipsController, PoliciesController, ProgressController],
+  imports: [PoliciesModule],
+  controllers: [TipsController, ProgressController],
   providers: [
     { provide: TIPS, useFactory: (store: EventStore) => new Tips(store), inject: [EVENT_STORE] },
     ProcessManagers,
