@@ -8,7 +8,9 @@ import {
   HabitChecked,
   MoodReported,
   ParkedEventSkipped,
+  PolicyJudged,
   PreferencesChanged,
+  PriorPublished,
   TaskCompleted,
   TaskObserved,
   TipAccepted,
@@ -50,6 +52,8 @@ export interface EventPayloads {
   TipExpired: TipExpired;
   DecisionOutcomeClosed: DecisionOutcomeClosed;
   ParkedEventSkipped: ParkedEventSkipped;
+  PriorPublished: PriorPublished;
+  PolicyJudged: PolicyJudged;
 }
 export type EventType = keyof EventPayloads;
 /** Any event of oO: its type and its payload in the newest version. */
@@ -92,6 +96,8 @@ export const EVENTS: { readonly [Type in EventType]: EventDefinition<EventPayloa
   TipExpired: v1('tips', TipExpired),
   DecisionOutcomeClosed: v1('tips', DecisionOutcomeClosed),
   ParkedEventSkipped: v1('skips', ParkedEventSkipped),
+  PriorPublished: v1('priors', PriorPublished),
+  PolicyJudged: v1('policies', PolicyJudged),
 };
 
 export function isEventType(type: string): type is EventType {

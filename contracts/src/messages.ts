@@ -4,6 +4,7 @@ export * from '../generated/typescript/oo/v1/commands.js';
 export * from '../generated/typescript/oo/v1/decisions.js';
 export * from '../generated/typescript/oo/v1/metadata.js';
 export * from '../generated/typescript/oo/v1/operations.js';
+export * from '../generated/typescript/oo/v1/policies.js';
 export * from '../generated/typescript/oo/v1/signals.js';
 export * from '../generated/typescript/oo/v1/tips.js';
 export * from '../generated/typescript/oo/v1/users.js';

@@ -26,14 +26,18 @@ import {
   type FoldedStream,
   type GrantConsent,
   type HabitChecked,
+  type JudgePolicy,
   type ListCandidates,
   type MoodReported,
   OutcomeKind,
   type ParkedEventSkipped,
   Place,
+  type PolicyJudged,
   type PreferencesChanged,
   Priority,
+  type PriorPublished,
   type Proposal,
+  type PublishPrior,
   type Reason,
   type RecordSignal,
   type RegisterUser,
@@ -258,6 +262,46 @@ function build(object: typeof z.object) {
       receivedAt: timestamp,
     }),
   ).refine(ofTenant, OF_TENANT);
+  const sharedContext = object(
+    shape<CommandContext>()({
+      commandId: uuid,
+      userId: z.literal('').default(''),
+      tenantId: z.literal('').default(''),
+      correlationId: uuid,
+      causationId: uuid,
+      producer: name,
+      occurredAt: timestamp,
+      receivedAt: timestamp,
+    }),
+  );
+  const priorPublished = object(
+    shape<PriorPublished>()({
+      version: name,
+      features: name,
+      digest: z.string().regex(/^[0-9a-f]{64}$/, 'must be a SHA-256 in hex'),
+      parameters: z.string().min(2).max(400_000),
+      people: count(100_000_000),
+      outcomes: count(2_000_000_000),
+    }),
+  );
+  const policyJudged = object(
+    shape<PolicyJudged>()({
+      policy: name,
+      policyVersion: name,
+      priorVersion: name,
+      passed: flag,
+      reason: z.union([z.literal(''), name]).default(''),
+      refused: z.string().max(1000).default(''),
+      estimate: finite,
+      low: finite,
+      high: finite,
+      logged: finite,
+      decisions: count(2_000_000_000),
+      people: count(100_000_000),
+      effective: finite,
+      margin: finite,
+    }),
+  );
   const idempotencyKey = z
     .string()
     .regex(/^[\x21-\x7e]{1,128}$/, 'must be 1 to 128 printable ASCII characters without spaces');
@@ -337,6 +381,12 @@ function build(object: typeof z.object) {
       TipExpired: tipExpired,
       DecisionOutcomeClosed: decisionOutcomeClosed,
       ParkedEventSkipped: parkedEventSkipped,
+      PriorPublished: priorPublished,
+      PolicyJudged: policyJudged,
+    },
+    sharedCommands: {
+      PublishPrior: object(shape<PublishPrior>()({ context: sharedContext, prior: priorPublished })),
+      JudgePolicy: object(shape<JudgePolicy>()({ context: sharedContext, judgement: policyJudged })),
     },
     commands: {
       RecordSignal: recordSignal,
@@ -363,6 +413,7 @@ function build(object: typeof z.object) {
       TipText: object(shape<TipText>()({ ref, title: text(500), body: text(4000), url: text(2000) })),
     },
     context,
+    sharedContext,
     idempotencyKey,
     metadata,
     proposal,
@@ -377,5 +428,9 @@ export const edge = build(z.strictObject as unknown as typeof z.object);
 /** Parses what was recorded: a field that is not known is ignored. */
 export const recorded = build(z.object);
 
+/** A command of a stream that is nobody's, as an edge has parsed it. */
+export type SharedCommandOf<Name extends keyof typeof edge.sharedCommands> = z.output<
+  (typeof edge.sharedCommands)[Name]
+>;
 /** A command as an edge has parsed it. */
 export type CommandOf<Name extends keyof typeof edge.commands> = z.output<(typeof edge.commands)[Name]>;

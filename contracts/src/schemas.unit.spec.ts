@@ -80,6 +80,30 @@ const PAYLOADS: { readonly [Type in EventType]: Record<string, unknown> } = {
     eventType: 'TipShown',
     reason: 'a time before the epoch',
   },
+  PriorPublished: {
+    version: 'people.1',
+    features: 'v2',
+    digest: 'ab'.repeat(32),
+    parameters: '{"names":[]}',
+    people: 12,
+    outcomes: 3400,
+  },
+  PolicyJudged: {
+    policy: 'learned',
+    policyVersion: 'v1',
+    priorVersion: 'people.1',
+    passed: true,
+    reason: 'worse',
+    refused: 'too few effective rows',
+    estimate: 0.25,
+    low: 0.1,
+    high: 0.4,
+    logged: 0.2,
+    decisions: 3400,
+    people: 12,
+    effective: 812.5,
+    margin: 0.05,
+  },
 };
 const TYPES = Object.keys(EVENTS).filter(isEventType);
 

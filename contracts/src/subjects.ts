@@ -46,6 +46,15 @@ export const COMMANDS = {
 export type CommandService = keyof typeof COMMANDS;
 export type CommandName = (typeof COMMANDS)[CommandService][number];
 
+/** Commands of streams that are nobody's, and who takes them. */
+export const SHARED_COMMANDS = { PublishPrior: 'policies', JudgePolicy: 'policies' } as const;
+export type SharedCommandName = keyof typeof SHARED_COMMANDS;
+
+/** `oo.cmd.SERVICE.COMMAND.all`: what is sent, and what is listened to. */
+export function sharedCommandSubject(command: SharedCommandName): string {
+  return `oo.cmd.${SHARED_COMMANDS[command]}.${command}.all`;
+}
+
 /** `oo.cmd.SERVICE.COMMAND.PARTITION` */
 export function commandSubject(command: CommandName, user: UserId): string {
   return `oo.cmd.${serviceOf(command)}.${command}.${partitionOf(user)}`;

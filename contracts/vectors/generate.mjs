@@ -72,6 +72,7 @@ write('subjects', {
     recommend: contracts.QUERIES.recommend,
     progress: contracts.QUERIES.progress('recommender'),
     clock: contracts.CLOCK_SUBJECT,
+    clockQuery: contracts.CLOCK_QUERY,
   },
 });
 
@@ -196,6 +197,8 @@ const payloads = [
   ['TipExpired', 1, { tipId: uuid('a') }],
   ['DecisionOutcomeClosed', 1, { decisionId: uuid('a'), outcome: 'OUTCOME_KIND_SNOOZED', horizonStartedAt: at, horizonEndedAt: later }],
   ['ParkedEventSkipped', 1, { projection: 'timeline', stream: `tips-${first}`, revision: '7', eventType: 'TipShown', reason: 'a time before the epoch' }],
+  ['PriorPublished', 1, { version: 'people.1', features: 'v2', digest: '0a'.repeat(32), parameters: '{"mean":[0.1]}', people: 12, outcomes: 340 }],
+  ['PolicyJudged', 1, { policy: 'learned', policyVersion: 'v1', priorVersion: 'people.1', reason: 'worse', estimate: 0.125, low: -0.25, high: 0.5, logged: 0.1, decisions: 340, people: 12, effective: 99.5, margin: 0.05 }],
 ];
 write(
   'payloads',
@@ -252,7 +255,7 @@ write('envelopes', [
     },
   },
 ]);
-write('problems', [
-  contracts.problem('unknown-tip', 'Ask again.'),
-  contracts.problem('invalid-input', 'Mend it.', [{ field: 'data.dueAt', message: 'is no time' }]),
-]);
+write('problems', {
+  plain: Object.keys(contracts.PROBLEM_KINDS).map((kind) => contracts.problem(kind, 'Ask again.')),
+  withField: contracts.problem('invalid-input', 'Mend it.', [{ field: 'data.dueAt', message: 'is no time' }]),
+});

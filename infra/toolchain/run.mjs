@@ -133,6 +133,10 @@ const VERBS = {
     }),
   ope: () => run('python', ['-m', 'ml.evaluation.ope', ...rest]),
   'bench:bandit': () => run('python', ['-m', 'ml.evaluation.bandit', ...rest]),
+  gate: () => run('python', ['-m', 'ml.evaluation.gate', ...rest]),
+  prior: () => run('python', ['-m', 'ml.pipelines.prior', ...rest]),
+  'bench:population': () => run('python', ['-m', 'ml.evaluation.population', ...rest]),
+  determinism: () => run('python', ['-m', 'ml.evaluation.determinism', ...rest]),
   'bench:moments': () => run('python', ['-m', 'ml.evaluation.moments', ...rest]),
   'contracts:baseline': async () =>
     (await run('buf', ['breaking', 'contracts', '--against', 'contracts/proto.baseline.json'])) ||

@@ -22,10 +22,12 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from ml.evaluation.ope.intervals import student_quantile
-from ml.learning.arms import Arms
+from ml.recommender.policies.learned_v1 import LearnedPolicy
 
 Array = npt.NDArray[np.float64]
 PROGRESS_ROWS = 500
+POLICY = LearnedPolicy
+"""The class that oO serves as `learned`."""
 
 
 class SetError(ValueError):
@@ -80,7 +82,7 @@ def from_arrays(name: str, named: dict[str, npt.NDArray[np.generic]]) -> Labelle
 
 def play(data: Labelled, order: npt.NDArray[np.int64], key: str) -> Array:
     """(n,) loss of each row in the order played."""
-    learner = Arms(data.rows.shape[1], data.arms, key)
+    learner = POLICY.arms(data.rows.shape[1], data.arms, key)
     losses = np.zeros(len(order))
     for place, row in enumerate(order.tolist()):
         arm, _ = learner.choose(data.rows[row])

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from ml.features import v1
+from ml.features import v1, v2
 from ml.recommender.belief import Lesson
 from ml.recommender.catalogue import Advice
 from ml.recommender.person import Person
@@ -29,4 +29,6 @@ class FeatureMap(Protocol):
     ) -> Lesson | None: ...
 
 
-FEATURE_MAPS: Final[Mapping[str, FeatureMap]] = {v1.VERSION: v1}
+FEATURE_MAPS: Final[Mapping[str, FeatureMap]] = {v1.VERSION: v1, v2.VERSION: v2}
+READS: Final[Mapping[str, tuple[str, ...]]] = {v1.VERSION: (v1.VERSION,), v2.VERSION: v2.READS}
+"""Of each map, the maps whose records it can learn from."""

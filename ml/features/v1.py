@@ -198,7 +198,7 @@ def lesson(record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) 
     - waited 0: what a moment is measured against;
     - never shown: nothing, nobody has seen it.
     """
-    reward = _REWARDS.get(outcome)
+    reward = REWARDS.get(outcome)
     if reward is None:
         return None
     act, context = record.act_probability, np.array(record.context)
@@ -220,7 +220,7 @@ def lesson(record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) 
     return Lesson(x, reward)
 
 
-_REWARDS: Final = {
+REWARDS: Final = {
     tips_pb2.OUTCOME_KIND_COMPLETED: 1.0,
     tips_pb2.OUTCOME_KIND_ACCEPTED: 0.7,
     tips_pb2.OUTCOME_KIND_SNOOZED: -0.3,

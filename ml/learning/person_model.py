@@ -5,7 +5,7 @@ heard less) and disengagement d (at some limit the person leaves). `appeal` p is
 action is 0, waiting, or 1.., a kind of message. After it the person reacts: welcomes it, or resents it, which
 is seen by d rising. The model says, for each action,
 
-    reaction   P(resented | p) = (1 − p) u₀ + p u₁
+    reaction   P(resented | p) = (1 − p) u₀ + p u₁ [+ h u₂ + d u₃, where the prior says so]
     reward     r = φᵀw of the reaction, φ = (1 − h, h, p − ½, d)
     habit      h' = h + a₀ + a₁ h
     disengaged d' = d + b₀ + b₁ d of the reaction; the person leaves where d' reaches the limit
@@ -35,6 +35,7 @@ LEAST_VARIANCE: Final = 0.05
 """Of a reaction: one that was sure to come says no more than one of this variance."""
 REACTION_NOISE: Final = 0.3
 """How much less than its face a reaction weighs; below 1, since its variance is known."""
+APPEALS_KEPT: Final = 400
 HABIT_NOISE: Final = 1e-5
 DISENGAGED_NOISE: Final = 2e-5
 
@@ -59,9 +60,11 @@ class Episode:
     then: Moment
     left: bool
     over: bool
+    resented: bool | None = None
+    """Whether the person said so; None where it shows in d alone."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PersonPrior:
     """Before anything is seen. Each list is by action; pairs are by reaction (welcomed, resented).
 
@@ -82,6 +85,9 @@ class PersonPrior:
     limits: tuple[tuple[float, float], ...]
     """Between which values of d people left."""
     appeals: tuple[float, ...]
+    habit_noise: float = HABIT_NOISE
+    """Variance of habituation about what is foretold of it; in a life the gaps between moments differ."""
+    disengaged_noise: float = DISENGAGED_NOISE
 
 
 def cold_prior(actions: int) -> PersonPrior:
@@ -126,7 +132,7 @@ class Worlds:
     disengaged: Matrix
     """(k, actions, 2, 2), by reaction"""
     resented: Matrix
-    """(k, actions, 2): u₀ and u₁"""
+    """(k, actions, 4): u₀, u₁, u₂ and u₃"""
     limit: Vector
     """(k,)"""
 
@@ -150,7 +156,8 @@ class PersonModel:
         self.reward = [(Moments(4), Moments(4)) for _ in each]
         self.habit = [Moments(2) for _ in each]
         self.disengaged = [(Moments(2), Moments(2)) for _ in each]
-        self.reaction = [Moments(2) for _ in each]
+        self._reaction_width = len(self.prior.reaction[WAIT].mean)
+        self.reaction = [Moments(self._reaction_width) for _ in each]
         self.stayed = 0.0
         self.left = 1.0
         self._usual = 0.0
@@ -159,7 +166,9 @@ class PersonModel:
     def learn(self, episode: Episode) -> bool:
         """Returns whether it was resented, so that a plan can be made anew."""
         before, after, action = episode.moment, episode.then, episode.action
-        resented = after.disengagement - before.disengagement > RESENTED_RISE
+        resented = episode.resented
+        if resented is None:
+            resented = after.disengagement - before.disengagement > RESENTED_RISE
         if not (episode.left or episode.over):
             self._learn_reward(before, action, resented, episode.reward)
         if after.habituation < CENSORED:
@@ -168,12 +177,13 @@ class PersonModel:
         if after.disengagement < CENSORED:
             rise = after.disengagement - before.disengagement
             self.disengaged[action][resented].add(np.array([1.0, before.disengagement]), rise)
-        self._learn_reaction(action, before.appeal, resented)
+        self._learn_reaction(action, before, resented)
         if episode.left:
             self.left = min(self.left, after.disengagement)
         elif not episode.over:
             self.stayed = max(self.stayed, after.disengagement)
         self.appeals.append(after.appeal)
+        del self.appeals[:-APPEALS_KEPT]
         self.seen += 1
         return resented
 
@@ -186,8 +196,9 @@ class PersonModel:
             self._spoken += 1
         self.reward[action][resented].add(reward_features(before), reward)
 
-    def _learn_reaction(self, action: int, appeal: float, resented: bool) -> None:
-        x = np.array([1.0 - appeal, appeal])
+    def _learn_reaction(self, action: int, before: Moment, resented: bool) -> None:
+        p = before.appeal
+        x = np.array([1.0 - p, p, before.habituation, before.disengagement][: self._reaction_width])
         prior = self.prior.reaction[action]
         posterior = Posterior(self.reaction[action], prior.precision, REACTION_NOISE)
         share = dot(posterior.means(times(prior.precision, prior.mean)), x)
@@ -218,7 +229,7 @@ class PersonModel:
         """`count` draws from the posterior; the same for the same model and key."""
         n, shape = self.actions, (count, self.actions)
         reward, habit = np.zeros((*shape, 2, 4)), np.zeros((*shape, 2))
-        disengaged, resented = np.zeros((*shape, 2, 2)), np.zeros((*shape, 2))
+        disengaged, resented = np.zeros((*shape, 2, 2)), np.zeros((*shape, 4))
         noise, unit = self.reward_noise(), sqrt(self.usual_square)
         waited = self.reward[WAIT][0] + self.reward[WAIT][1]
         for action in range(n):
@@ -230,13 +241,13 @@ class PersonModel:
                 # Waiting has one reward, whatever the reaction.
                 name = f"{key}|reward|{action}|{0 if action == WAIT else reaction}"
                 reward[:, action, reaction] = _draws(seen, prior, noise, name, count).T
-        habit[:] = self._tied(f"{key}|habit", self.habit, self.prior.habit, HABIT_NOISE, count)
+        habit[:] = self._tied(f"{key}|habit", self.habit, self.prior.habit, self.prior.habit_noise, count)
         for reaction in range(2):
             disengaged[:, :, reaction] = self._tied(
                 f"{key}|disengaged|{reaction}",
                 [pair[reaction] for pair in self.disengaged],
                 tuple(pair[reaction] for pair in self.prior.disengaged),
-                DISENGAGED_NOISE,
+                self.prior.disengaged_noise,
                 count,
             )
         for action in range(n):
@@ -247,7 +258,8 @@ class PersonModel:
                 f"{key}|reaction|{action}",
                 count,
             )
-            resented[:, action] = np.clip(drawn, 0.0, 1.0).T
+            resented[:, action, : self._reaction_width] = drawn.T
+            resented[:, action, :2] = np.clip(resented[:, action, :2], 0.0, 1.0)
         return Worlds(reward, habit, disengaged, resented, self._limits(key, count))
 
     def _tied(
@@ -280,9 +292,9 @@ class PersonModel:
         result: Vector = low + (high - low) * np.sqrt(u[1])
         return result
 
-    def appeal_atoms(self, count: int, last: int = 400) -> Vector:
+    def appeal_atoms(self, count: int) -> Vector:
         """(count,) equally likely values of the appeal of a moment to come."""
-        ordered = sorted([*self.prior.appeals, *self.appeals[-last:]])
+        ordered = sorted([*self.prior.appeals, *self.appeals])
         return np.array([ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)])
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from ml.recommender.arithmetic import Matrix, Vector, cholesky, outer, solve_lower, solve_upper
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gaussian:
     """N(mean, precision⁻¹): mean (n,), precision (n, n)."""
 

@@ -13,10 +13,17 @@ from ml.learning.normals import normals, uniforms
 from ml.recommender.arithmetic import Matrix, Vector
 
 _TURNS_A_RADIAN: Final = 0.15915494309189535
-_TAYLOR: Final = tuple(
-    (-1.0) ** k * 6.283185307179586 ** (2 * k) / factorial
-    for k, factorial in enumerate((1.0, 2.0, 24.0, 720.0, 40320.0, 3628800.0, 479001600.0, 87178291200.0))
+_TAYLOR: Final = (
+    1.0,
+    -19.739208802178716,
+    64.93939402266828,
+    -85.45681720669371,
+    60.24464137187664,
+    -26.426256783374388,
+    7.903536371318465,
+    -1.7143907110886711,
 )
+"""(−1)ᵏ (2π)²ᵏ / (2k)!"""
 
 
 def cosine_of_turns(turns: Vector) -> Vector:

@@ -114,6 +114,14 @@ class Belief(base.Regressor):
             self._mean = solve_upper(factor, solve_lower(factor, self._shift))
         return self._mean
 
+    def drawn(self, normals: Matrix) -> Matrix:
+        """(n, k): draws of the weights, μ + L⁻ᵀz for z (n, k) of mean 0 and variance 1."""
+        factor = self.factor()
+        if self._mean is None:
+            self._mean = solve_upper(factor, solve_lower(factor, self._shift))
+        result: Matrix = self._mean[:, None] + solve_upper(factor, normals)
+        return result
+
     def factor(self) -> Matrix:
         """Lower Cholesky factor of the precision: Λ = LLᵀ, (n, n). L⁻ᵀz has the posterior's covariance."""
         return cholesky(self._precision)

@@ -90,7 +90,7 @@ def decide(
 
     `context` is the moment: what triggered the decision, and when. `state` has to be folded from `prior`.
     """
-    if state.belief.prior != prior:
+    if state.prior is not prior and state.prior.digest != prior.digest:
         raise ValueError(f"the state of {state.user} is not folded from the prior {prior.version}")
     if len(candidates) > CANDIDATES:
         raise ValueError(f"{len(candidates)} candidates; a decision takes {CANDIDATES} at most")
@@ -109,7 +109,20 @@ def decide(
     choice: Candidate | None = None
     tip_reasons: tuple[Reason, ...] = ()
     if not unavailable:
-        verdict = policy.judge(Situation(seen, offered, state.belief, page, seed))
+        budget = state.preferences.daily_budget
+        verdict = policy.judge(
+            Situation(
+                seen,
+                offered,
+                state.belief,
+                page,
+                seed,
+                planned=state.fatigue.planned,
+                tips_left=budget - state.tips_of_day(at),
+                daily_budget=budget,
+                day_gone=state.day_gone(at),
+            )
+        )
         drawn = _draw(verdict, seed)
         if drawn is not None:
             choice = offered[drawn]
@@ -120,9 +133,9 @@ def decide(
         trigger=context,
         policy=policy,
         prior=prior,
-        state_digest=state.belief.digest,
+        state_digest=state.digest,
         folded_to=tuple(sorted(state.revisions.items())),
-        context=seen,
+        context=(*seen, *verdict.added),
         candidates=offered,
         unavailable=unavailable,
         act=verdict.act,

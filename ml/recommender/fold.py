@@ -1,27 +1,44 @@
 """Makes a person's state out of a prior and the person's events."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from typing import Final
 
-from ml.features import FEATURE_MAPS
+from ml.features import FEATURE_MAPS, READS, v2
+from ml.learning.person_model import Moment
 from ml.recommender.belief import Lesson
-from ml.recommender.person import Person, Teacher
-from ml.recommender.policies import policy_of
+from ml.recommender.person import Person
+from ml.recommender.policies import POLICIES, policy_of
 from ml.recommender.prior import Prior, PriorUnknown, load_prior
 from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent
 from oo_contracts.ids import UserId
 
 COMMON_PRIOR: Final = "common.v1"
-"""The prior that new decisions start from."""
+PRIORS: Final[Mapping[str, str]] = {"v1": COMMON_PRIOR, "v2": "common.v2"}
+"""The prior that new decisions start from, for each feature map."""
+LATEST_PRIOR: Final = PRIORS[v2.VERSION]
 
-prior_of: Final[Callable[[str], Prior]] = cache(load_prior)
+_published: Final[dict[str, Prior]] = {}
+_shipped: Final[Callable[[str], Prior]] = cache(load_prior)
 
 
-def new_person(user: UserId, prior: Prior) -> Person:
-    """A person of whom nothing is known but the prior. Raises PriorUnknown."""
-    return Person(user, prior, _teacher(prior))
+def publish(prior: Prior) -> None:
+    """Makes a prior known that was read from its `PriorPublished`. The same version is the same prior."""
+    _published[prior.version] = prior
+
+
+def prior_of(version: str) -> Prior:
+    """A prior that came with the code, or was published. Raises PriorUnknown."""
+    return _published[version] if version in _published else _shipped(version)
+
+
+def new_person(user: UserId, prior: Prior, taught: Callable[[Lesson], None] = lambda _: None) -> Person:
+    """A person of whom nothing is known but the prior. `taught` is told of every lesson.
+
+    Raises PriorUnknown.
+    """
+    return Person(user, prior, _Teacher(prior, taught))
 
 
 def fold(user: UserId, prior: Prior, events: Iterable[RecordedEvent]) -> Person:
@@ -32,15 +49,30 @@ def fold(user: UserId, prior: Prior, events: Iterable[RecordedEvent]) -> Person:
     return person
 
 
-def _teacher(prior: Prior) -> Teacher:
-    features = FEATURE_MAPS.get(prior.features)
-    if features is None or prior.names != features.WEIGHTS:
-        raise PriorUnknown(f"the prior {prior.version} is not over a feature map that is known here")
+class _Teacher:
+    """Reads records in the features that a prior is over. Raises PriorUnknown."""
 
-    def teach(record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) -> Lesson | None:
-        # A record speaks in its policy's features; another map than this prior's cannot read it.
-        if policy_of(record.policy, record.policy_version).features != prior.features:
+    def __init__(self, prior: Prior, taught: Callable[[Lesson], None]) -> None:
+        features = FEATURE_MAPS.get(prior.features)
+        if features is None or prior.names != features.WEIGHTS:
+            raise PriorUnknown(f"the prior {prior.version} is not over a feature map that is known here")
+        self._features = features
+        self._reads = READS[prior.features]
+        self._taught = taught
+
+    def lesson(self, record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) -> Lesson | None:
+        # A record speaks in its policy's features; another map than those that this one reads is foreign.
+        if policy_of(record.policy, record.policy_version).features not in self._reads:
             return None
-        return features.lesson(record, outcome)
+        lesson = self._features.lesson(record, outcome)
+        if lesson is not None:
+            self._taught(lesson)
+        return lesson
 
-    return teach
+    def reward(self, outcome: tips_pb2.OutcomeKind) -> float | None:
+        return v2.reward(outcome)
+
+    def standing(self, record: decisions_pb2.DecisionRecord) -> Moment | None:
+        policy = POLICIES.get((record.policy, record.policy_version))
+        told = policy is not None and policy.features == v2.VERSION and v2.VERSION in self._reads
+        return v2.recorded_standing(record) if told else None

@@ -5,14 +5,17 @@ the oldest entries of a table go when it is full, in the order in which they cam
 alike.
 """
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from google.protobuf.message import Message
 
+from ml.learning.person_model import Moment
 from ml.recommender.agenda import Agenda, Trigger
 from ml.recommender.belief import Belief, Lesson
+from ml.recommender.fatigue import DISMISSED, IGNORED, SHOWN, SNOOZED, WELCOMED, Fatigue
 from ml.recommender.prior import Prior
 from oo.v1 import decisions_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts.envelope import RecordedEvent
@@ -34,8 +37,21 @@ REFS_KEPT: Final = 1000
 _Payload = TypeVar("_Payload", bound=Message)
 _Value = TypeVar("_Value")
 
-Teacher = Callable[[decisions_pb2.DecisionRecord, tips_pb2.OutcomeKind], Lesson | None]
-"""What the outcome of a recorded decision teaches: a feature map's `lesson`."""
+
+class Teacher(Protocol):
+    """Reads recorded decisions, in the features that the prior is over."""
+
+    def lesson(self, record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) -> Lesson | None:
+        """What the outcome of a recorded decision teaches."""
+        ...
+
+    def reward(self, outcome: tips_pb2.OutcomeKind) -> float | None:
+        """What an outcome is worth, None where it says nothing."""
+        ...
+
+    def standing(self, record: decisions_pb2.DecisionRecord) -> Moment | None:
+        """How the person stood with being spoken to, where the record says so."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +109,9 @@ class Person:
 
     def __init__(self, user: UserId, prior: Prior, teacher: Teacher) -> None:
         self.user = user
+        self.prior = prior
         self.belief = Belief(prior)
+        self.fatigue = Fatigue(prior.moments)
         self._teacher = teacher
         self.agenda = Agenda(user)
         self.revisions: dict[str, int] = {}
@@ -148,6 +166,12 @@ class Person:
                 )
             )
 
+    @property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all that is believed of the person."""
+        believed, fatigue = self.belief.digest, self.fatigue.digest
+        return hashlib.sha256(f"{believed}|{fatigue}".encode()).hexdigest() if fatigue else believed
+
     # What a decision asks.
 
     def consents_to_tips(self) -> bool:
@@ -176,6 +200,12 @@ class Person:
             return at
         left = (self.preferences.quiet_until - self.local_minute(at)) % (24 * 60)
         return (at // MINUTE + left) * MINUTE
+
+    def day_gone(self, at: int) -> float:
+        """Share of the day outside the quiet hours that is over, from 0 to 1."""
+        start, end = self.preferences.quiet_until, self.preferences.quiet_from
+        waking = (end - start) % (24 * 60) or 24 * 60
+        return min(1.0, ((self.local_minute(at) - start) % (24 * 60)) / waking)
 
     def next_local_day(self, at: int) -> int:
         return ((self.local_day(at) + 1) * 24 * 60 - self.utc_offset) * MINUTE
@@ -277,7 +307,13 @@ class Person:
         self.consents.add(_data(event, users_pb2.ConsentGranted).scope)
 
     def _consent_withdrawn(self, event: RecordedEvent) -> None:
-        self.consents.discard(_data(event, users_pb2.ConsentWithdrawn).scope)
+        scope = _data(event, users_pb2.ConsentWithdrawn).scope
+        if scope == users_pb2.CONSENT_SCOPE_TIPS and scope in self.consents:
+            at = event.metadata.recorded_at
+            self.fatigue.left(
+                Moment(0.5, self.fatigue.habituation.at(at), self.fatigue.disengagement.at(at), 0)
+            )
+        self.consents.discard(scope)
 
     def _user_erased(self, _event: RecordedEvent) -> None:
         self.erased = True
@@ -300,8 +336,9 @@ class Person:
         voided = _data(event, tips_pb2.DecisionVoided)
         self.agenda.close(DecisionId(voided.decision_id), voided.trigger.id)
 
-    def _tip_shown(self, _event: RecordedEvent) -> None:
-        """That a tip was seen shows in its outcome: ignored, or never shown."""
+    def _tip_shown(self, event: RecordedEvent) -> None:
+        """That a tip was seen shows in its outcome too: ignored, or never shown."""
+        self.fatigue.habituation.raise_by(SHOWN, event.metadata.recorded_at)
 
     def _tip_accepted(self, event: RecordedEvent) -> None:
         self._answered(event, _data(event, tips_pb2.TipAccepted).tip_id, tips_pb2.OUTCOME_KIND_ACCEPTED)
@@ -339,9 +376,14 @@ class Person:
     def _decision_outcome_closed(self, event: RecordedEvent) -> None:
         closed = _data(event, tips_pb2.DecisionOutcomeClosed)
         record = self._undecided.pop(closed.decision_id, None)
-        lesson = self._teacher(record, closed.outcome) if record is not None else None
+        if record is None:
+            return
+        lesson = self._teacher.lesson(record, closed.outcome)
         if lesson is not None:
             self.belief.learn(lesson.x, lesson.reward)
+        self.fatigue.closed(
+            closed.decision_id, self._teacher.reward(closed.outcome), closed.outcome in _UNWELCOME
+        )
 
     def _decided(self, event: RecordedEvent, record: decisions_pb2.DecisionRecord) -> None:
         self.agenda.close(DecisionId(record.decision_id), record.trigger.id)
@@ -361,11 +403,19 @@ class Person:
             # Horizons do not overlap, so that one is open at a time; a few are kept in case a closing is
             # late.
             _keep(self._undecided, record.decision_id, record, 10)
+            standing = self._teacher.standing(record)
+            if standing is not None:
+                self.fatigue.decided(record.decision_id, standing, record.choice != "")
 
     def _answered(self, event: RecordedEvent, tip_id: str, outcome: tips_pb2.OutcomeKind) -> None:
         self._no_longer_active(tip_id)
         at = event.metadata.occurred_at
         self.answers = [*self.answers, Answer(at, outcome)][-ANSWERS_KEPT:]
+        unwelcome = _UNWELCOME.get(outcome)
+        if unwelcome is not None:
+            self.fatigue.disengagement.raise_by(unwelcome, event.metadata.recorded_at)
+        else:
+            self.fatigue.disengagement.lower_to(WELCOMED, event.metadata.recorded_at)
         ref = self._refs_of_tips.get(tip_id)
         if ref is None:
             return
@@ -402,6 +452,12 @@ def _due_soon(due_at: int | None, now: int) -> bool:
     return due_at is not None and due_at <= now + DAY
 
 
+_UNWELCOME: Final[dict[tips_pb2.OutcomeKind, float]] = {
+    tips_pb2.OUTCOME_KIND_DISMISSED: DISMISSED,
+    tips_pb2.OUTCOME_KIND_IGNORED: IGNORED,
+    tips_pb2.OUTCOME_KIND_SNOOZED: SNOOZED,
+}
+"""How much each adds to disengagement."""
 _CONTEXT_TRIGGERS: Final[dict[signals_pb2.ContextKind, decisions_pb2.TriggerKind]] = {
     signals_pb2.CONTEXT_KIND_PAGE_OPENED: decisions_pb2.TRIGGER_KIND_PAGE_OPENED,
     signals_pb2.CONTEXT_KIND_DEVICE_ACTIVE: decisions_pb2.TRIGGER_KIND_SIGNAL,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ml.recommender.belief import Belief
+from ml.recommender.fatigue import Planned
 from oo.v1 import decisions_pb2
 
 
@@ -36,6 +37,13 @@ class Situation:
     """The person opened the page and looks at it: waiting for a tip."""
     seed: str
     """Keys the policy's own draws, if it makes any (numbers from `draws.POLICY` on)."""
+    planned: Planned | None = None
+    """What is believed of the person's fatigue; None where the prior knows nothing of it."""
+    tips_left: int = 1
+    """Of the day's budget, this one included."""
+    daily_budget: int = 1
+    day_gone: float = 0.0
+    """Share of the day outside the quiet hours that is over."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,8 @@ class Verdict:
     tip_reasons: tuple[tuple[Reason, ...], ...] = ()
     """Of each candidate, or empty."""
     account: Account | None = None
+    added: tuple[float, ...] = ()
+    """What it made of the moment: kept in the record behind the context, for what the outcome teaches."""
 
 
 class Policy(Protocol):

@@ -1,17 +1,17 @@
 """Decides again what was decided, out of the recorded events, and compares every field of the records."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
 from ml.features import FEATURE_MAPS
 from ml.recommender.agenda import Trigger
-from ml.recommender.decide import Offer, decide
+from ml.recommender.decide import Decision, Offer, decide
 from ml.recommender.fold import new_person, prior_of
 from ml.recommender.person import Person
 from ml.recommender.policies import PolicyUnknown, policy_of
-from ml.recommender.policy import Account
-from ml.recommender.prior import PriorUnknown
+from ml.recommender.policy import Account, Policy
+from ml.recommender.prior import Prior, PriorUnknown
 from ml.recommender.record import record_of
 from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent
@@ -82,9 +82,32 @@ def replay(user: UserId, events: Sequence[RecordedEvent], prior_version: str) ->
     }
     return History(
         user=user,
-        state=_fold(user, ordered, prior_version),
+        state=_fold(user, ordered, prior_of(prior_version)),
         decisions=tuple(replayed[DecisionId(each.record.decision_id)] for each in decided),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """A recorded decision, and what another policy or prior would have made of the same moment."""
+
+    record: decisions_pb2.DecisionRecord
+    decision: Decision
+
+
+def judged(user: UserId, events: Sequence[RecordedEvent], policy: Policy, prior: Prior) -> list[Judged]:
+    """What `policy` with `prior` would have decided at each recorded decision, in their order, the past being
+    as it was: candidates and what their sources said of them are the record's.
+
+    `events` are those of the person's streams, in any order, from the first on.
+    """
+    ordered = sorted(events, key=lambda event: event.position)
+    decided = [_Recorded(event, record) for event in ordered if (record := record_in(event)) is not None]
+    moments = _moments(ordered)
+    return [
+        Judged(each.record, _decide(state, each, moments, policy, prior))
+        for state, each in _states(user, ordered, decided, prior)
+    ]
 
 
 def differences(recorded: Json, replayed: Json) -> tuple[Difference, ...]:
@@ -100,25 +123,37 @@ def _replay_prior(
     """
     mine = [each for each in decided if each.record.prior_version == version]
     try:
-        state, folded = new_person(user, prior_of(version)), 0
+        prior = prior_of(version)
+        new_person(user, prior)
     except PriorUnknown as error:
         yield from (_impossible(user, each, str(error)) for each in mine)
         return
-    place = {(event.stream, event.revision): index for index, event in enumerate(ordered)}
     moments = _moments(ordered)
+    for state, each in _states(user, ordered, mine, prior):
+        yield _again(state, each, moments)
+
+
+def _states(
+    user: UserId, ordered: Sequence[RecordedEvent], decided: Iterable[_Recorded], prior: Prior
+) -> Iterator[tuple[Person, _Recorded]]:
+    """The person as each decision saw them, folded from `prior`, in one pass where that is possible. A state
+    is good until the next one is asked for.
+    """
+    state, folded = new_person(user, prior), 0
+    place = {(event.stream, event.revision): index for index, event in enumerate(ordered)}
     passed: list[tuple[int, _Recorded]] = []
-    for each in mine:
+    for each in decided:
         cut = _cut(place, each.record)
         if cut is not None:
             passed.append((cut, each))
         else:
             # Not what the recommender had seen at one moment: fold just what the record names.
-            yield _again(_fold(user, _named(ordered, each.record), version), each, moments)
+            yield _fold(user, _named(ordered, each.record), prior), each
     for cut, each in sorted(passed, key=lambda pair: pair[0]):
         for event in ordered[folded:cut]:
             state.fold(event)
         folded = cut
-        yield _again(state, each, moments)
+        yield state, each
 
 
 def _again(state: Person, each: _Recorded, moments: Mapping[str, int]) -> Replayed:
@@ -128,9 +163,26 @@ def _again(state: Person, each: _Recorded, moments: Mapping[str, int]) -> Replay
         policy = policy_of(record.policy, record.policy_version)
     except PolicyUnknown as error:
         return _impossible(state.user, each, str(error))
+    decision = _decide(state, each, moments, policy, prior_of(record.prior_version))
+    replayed = payload_json(record_of(decision))
+    return Replayed(
+        user=state.user,
+        decision_id=DecisionId(record.decision_id),
+        position=each.event.position,
+        recorded=recorded,
+        replayed=replayed,
+        differences=differences(recorded, replayed),
+        account=decision.account,
+    )
+
+
+def _decide(
+    state: Person, each: _Recorded, moments: Mapping[str, int], policy: Policy, prior: Prior
+) -> Decision:
+    record = each.record
     given = len(FEATURE_MAPS[policy.features].GIVEN)
     kind = decisions_pb2.TriggerKind.Name(record.trigger.kind)
-    decision = decide(
+    return decide(
         state,
         Trigger(
             kind=record.trigger.kind,
@@ -141,18 +193,8 @@ def _again(state: Person, each: _Recorded, moments: Mapping[str, int]) -> Replay
         ),
         [Offer(one.ref, one.kind, tuple(one.features)[:given]) for one in record.candidates],
         policy,
-        prior_of(record.prior_version),
+        prior,
         decision_id_of(state.user, kind, record.trigger.id),
-    )
-    replayed = payload_json(record_of(decision))
-    return Replayed(
-        user=state.user,
-        decision_id=DecisionId(record.decision_id),
-        position=each.event.position,
-        recorded=recorded,
-        replayed=replayed,
-        differences=differences(recorded, replayed),
-        account=decision.account,
     )
 
 
@@ -208,8 +250,8 @@ def _named(ordered: Sequence[RecordedEvent], record: decisions_pb2.DecisionRecor
     return [event for event in ordered if event.revision <= named.get(event.stream, -1)]
 
 
-def _fold(user: UserId, ordered: Iterable[RecordedEvent], version: str) -> Person:
-    person = new_person(user, prior_of(version))
+def _fold(user: UserId, ordered: Iterable[RecordedEvent], prior: Prior) -> Person:
+    person = new_person(user, prior)
     for event in ordered:
         person.fold(event)
     return person

@@ -282,7 +282,7 @@ def test_every_reason_has_words() -> None:
     signed = {"mood", "energy", "priority", "fit", "energy_effort"}
     expected = {
         f"{prefix}.{name}{low}.{side}"
-        for prefix, names in (("moment", v1.CONTEXT), ("tip", v1.TIP))
+        for prefix, names in (("moment", (*v1.CONTEXT, "tired", "spent")), ("tip", v1.TIP))
         for name in names
         for low in (("", "_low") if name in signed else ("",))
         for side in ("for", "against")

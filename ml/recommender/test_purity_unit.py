@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 
 from ml.recommender.fold import fold
+from ml.recommender.policies import CURRENT
 from ml.recommender.replay import replay
 from ml.testing.life import Life
 
 ROOT = Path(__file__).parents[2]
+BATCHES = ("empirical_bayes", "global_prior", "lessons")
+"""They run apart from decisions, and what they find is recorded."""
 DECIDING = sorted(
     file
-    for folder in ("ml/features", "ml/recommender", "ml/recommender/policies")
+    for folder in ("ml/features", "ml/recommender", "ml/recommender/policies", "ml/learning")
     for file in (ROOT / folder).glob("*.py")
-    if not file.name.startswith("test_")
+    if not file.name.startswith("test_") and file.stem not in BATCHES
 )
 
 # What is exact, or no arithmetic at all.
@@ -67,10 +70,11 @@ def test_the_trap_catches() -> None:
 
 @pytest.mark.usefixtures("nothing_but_arithmetic")
 def test_folding_and_deciding_call_no_blas_lapack_or_transcendental() -> None:
-    life = Life(11)
-    life.live(4)
-    assert sum(1 for each in life.decisions if not each.unavailable) > 5
-    assert life.person.belief.learned > 5
+    for policy in CURRENT.values():
+        life = Life(11, policy)
+        life.live(8)
+        assert sum(1 for each in life.decisions if not each.unavailable) > 5
+        assert life.person.belief.learned > 5
 
 
 @pytest.mark.parametrize("file", DECIDING, ids=lambda file: str(file.relative_to(ROOT)))
@@ -89,9 +93,13 @@ from ml.testing.life import Life
 from oo_contracts.canonical import digest_of
 from oo_contracts.events import payload_json
 from ml.recommender.record import record_of
-life = Life(12)
-life.live(8)
-print(len(life.decisions), digest_of([payload_json(record_of(each)) for each in life.decisions]))
+from ml.recommender.policies import CURRENT
+made = []
+for policy in CURRENT.values():
+    life = Life(12, policy)
+    life.live(8)
+    made += life.decisions
+print(len(made), digest_of([payload_json(record_of(each)) for each in made]))
 """
 
 
@@ -128,9 +136,9 @@ def cpu_features() -> dict[str, bool]:
 
 
 def test_people_decide_alike_in_any_order() -> None:
-    lives = [Life(seed) for seed in range(20, 24)]
+    lives = [Life(seed, policy) for seed in (20, 21) for policy in CURRENT.values()]
     for life in lives:
         life.live(3)
     for life in reversed(lives):
         assert all(each.identical for each in replay(life.user, life.events, life.prior.version).decisions)
-        assert fold(life.user, life.prior, life.events).belief.digest == life.person.belief.digest
+        assert fold(life.user, life.prior, life.events).digest == life.person.digest

@@ -99,6 +99,10 @@ class Desk:
         self._traces: dict[str, str] = {}
         self._refusals = 0
 
+    def start_from(self, prior: Prior) -> None:
+        """The prior that states are folded from. To be called before it is opened."""
+        self._prior = prior
+
     def open(self, people: People) -> None:
         """Starts deciding for these people: their states are as new as the store."""
         self._people = people

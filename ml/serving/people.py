@@ -37,6 +37,12 @@ class People:
         self.parked: dict[UserId, str] = {}
         """People with an event that this build cannot read, and why: they wait, everyone else goes on."""
 
+    def start_from(self, prior: Prior) -> None:
+        """Folds everybody from this prior. Raises ValueError once somebody is folded from another."""
+        if self._people and prior is not self._prior:
+            raise ValueError("people are folded already; another prior counts from the next start on")
+        self._prior = prior
+
     def __len__(self) -> int:
         return len(self._people)
 

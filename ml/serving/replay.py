@@ -7,33 +7,28 @@ read, 4 there is no such person or decision.
 import argparse
 import asyncio
 import json
-import os
 import sys
-from collections import defaultdict
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from nats.aio.client import Client
-
 from ml.recommender.explanations import explain, explain_void
-from ml.recommender.fold import COMMON_PRIOR
+from ml.recommender.fold import LATEST_PRIOR
 from ml.recommender.person import Person
 from ml.recommender.policy import Account
 from ml.recommender.replay import Replayed, record_in, replay
-from ml.serving.broker import History, Unanswered, connect
+from ml.serving.broker import Unanswered
+from ml.serving.past import everybody
 from oo.v1 import decisions_pb2, tips_pb2
-from oo_contracts.envelope import RecordedEvent, read_envelope
+from oo_contracts.envelope import RecordedEvent
 from oo_contracts.ids import UserId, is_user_id, is_uuid
 from oo_contracts.instants import epoch_ms, instant
-from oo_contracts.streams import FOLDED_CATEGORIES, owner_of, streams_of
 
 EXIT_DIFFERS: Final = 1
 EXIT_USAGE: Final = 2
 EXIT_UNAVAILABLE: Final = 3
 EXIT_NOT_FOUND: Final = 4
-CONNECT_S: Final = 10.0
 
 Json = dict[str, Any]
 
@@ -53,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except ValueError as error:
         parser.error(f"--until: {error}")
     try:
-        by_person = asyncio.run(_history(wanted))
+        by_person = asyncio.run(everybody(wanted.events, wanted.user))
     except (Unanswered, OSError, ValueError) as error:
         print(f"The history cannot be read: {error}", file=sys.stderr)
         return EXIT_UNAVAILABLE
@@ -90,53 +85,11 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-async def _history(wanted: argparse.Namespace) -> dict[UserId, list[RecordedEvent]]:
-    """The events that are asked for, by person, each in the order of positions."""
-    by_person: dict[UserId, list[RecordedEvent]] = defaultdict(list)
-    async for envelope in _envelopes(wanted):
-        owner = owner_of(str(envelope.get("stream")))
-        if owner is None or owner.user_id is None or owner.category not in FOLDED_CATEGORIES:
-            continue
-        if wanted.user is None or owner.user_id == wanted.user:
-            by_person[owner.user_id].append(read_envelope(envelope))
-    for events in by_person.values():
-        events.sort(key=lambda event: event.position)
-    return by_person
-
-
-async def _envelopes(wanted: argparse.Namespace) -> AsyncIterator[Json]:
-    if wanted.events is not None:
-        for line in wanted.events.read_text("utf-8").splitlines():
-            if line.strip():
-                yield json.loads(line)
-        return
-    url = os.environ.get("OO_NATS_URL")
-    if not url:
-        raise Unanswered("OO_NATS_URL is not given; start oO, or name a file with --events")
-    client, reasons = Client(), list[str]()
-    try:
-        await asyncio.wait_for(connect(client, url, "replay", reasons.append), CONNECT_S)
-    except TimeoutError as error:
-        raise Unanswered(f"no connection to the broker ({', '.join(reasons)}); is oO running?") from error
-    try:
-        history = History(client)
-        pages = history.of_streams(streams_of(wanted.user)) if wanted.user else history.after(0)
-        read = 0
-        async for page in pages:
-            for envelope in page:
-                yield envelope
-            read += len(page)
-            if sys.stderr.isatty():
-                print(f"\r{read} events", end="", file=sys.stderr)
-    finally:
-        await client.close()
-
-
 def _people(by_person: dict[UserId, list[RecordedEvent]], until: int | None) -> Json | None:
     users = []
     for user, events in sorted(by_person.items()):
         taken = [event for event in events if until is None or event.metadata.recorded_at <= until]
-        history = replay(user, taken, COMMON_PRIOR)
+        history = replay(user, taken, _last_prior(taken))
         users.append(
             {
                 "user": user,
@@ -161,7 +114,7 @@ def _decision(by_person: dict[UserId, list[RecordedEvent]], decision_id: str) ->
         for event in events:
             record = record_in(event)
             if record is not None and record.decision_id == decision_id:
-                history = replay(user, events, COMMON_PRIOR)
+                history = replay(user, events, _last_prior(events))
                 again = next(each for each in history.decisions if each.decision_id == decision_id)
                 return {
                     "user": user,
@@ -202,6 +155,12 @@ def _after(events: Iterable[RecordedEvent], decision_id: str) -> list[Json]:
     return later
 
 
+def _last_prior(events: Iterable[RecordedEvent]) -> str:
+    """The prior that the person's newest decision started from; the one of new people where there is none."""
+    records = [record for event in events if (record := record_in(event)) is not None]
+    return records[-1].prior_version if records else LATEST_PRIOR
+
+
 def _differing(again: Replayed) -> Json:
     return {
         "decisionId": again.decision_id,
@@ -213,8 +172,8 @@ def _differing(again: Replayed) -> Json:
 def _state(person: Person) -> Json:
     return {
         "foldedTo": {stream: str(revision) for stream, revision in sorted(person.revisions.items())},
-        "priorVersion": COMMON_PRIOR,
-        "stateDigest": person.belief.digest,
+        "priorVersion": person.prior.version,
+        "stateDigest": person.digest,
         "outcomesLearned": person.belief.learned,
         "openTasks": len(person.tasks),
         "activeTip": None if person.active_tip is None else person.active_tip.id,

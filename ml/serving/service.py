@@ -14,9 +14,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from ml.recommender.catalogue import load_advices
-from ml.recommender.fold import COMMON_PRIOR, prior_of
+from ml.recommender.fold import PRIORS, prior_of
 from ml.recommender.policies import CURRENT
-from ml.serving.broker import History, connect
+from ml.serving.broker import History, Unanswered, connect
 from ml.serving.candidates import Candidates
 from ml.serving.clock import Clock, SteeredClock, SystemClock
 from ml.serving.desk import Desk
@@ -24,6 +24,7 @@ from ml.serving.feed import Feed
 from ml.serving.figures import Figures
 from ml.serving.http import Checks, application
 from ml.serving.people import People
+from ml.serving.published import read_published
 from ml.serving.requests import ProblemError, Recommendations
 from ml.serving.settings import Settings
 from ml.serving.worker import Worker
@@ -34,13 +35,15 @@ from oo_contracts.subjects import RECOMMEND, progress_subject
 NAME: Final = "recommender"
 RELEASE: Final = "0.1.0"
 PROGRESS_TIMEOUT_S: Final = 30.0
+READ_AGAIN_S: Final = 0.2
 
 
 class Service:
     """The recommender's process."""
 
     def __init__(self, settings: Settings, client: Client, log: Logger) -> None:
-        prior = prior_of(COMMON_PRIOR)
+        policy = self._policy = CURRENT[settings.policy]
+        prior = prior_of(PRIORS[policy.features])
         self._settings = settings
         self._client = client
         self._log = log
@@ -50,15 +53,15 @@ class Service:
             self._clock,
             Candidates(client, log),
             load_advices(),
-            CURRENT[settings.policy],
+            policy,
             prior,
             log,
         )
         self._people = People(prior, settings.partitions, log, self._desk.folded)
         self._feed = Feed(client, _durable(settings.partitions), log)
-        history = History(client)
-        self._worker = Worker(self._people, history, self._feed, self._desk, log)
-        self._figures = Figures(self._worker, self._people, history, self._clock)
+        self._history = History(client)
+        self._worker = Worker(self._people, self._history, self._feed, self._desk, log)
+        self._figures = Figures(self._worker, self._people, self._history, self._clock)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
 
     async def run(self, listener: socket.socket | None) -> None:
@@ -73,7 +76,31 @@ class Service:
             await self._listen_to_broker()
             parts.create_task(self._feed.run())
             parts.create_task(self._desk.run())
-            parts.create_task(self._worker.run())
+            parts.create_task(self._decide())
+
+    async def _decide(self) -> None:
+        """Starts from the prior that passed the gate last with this policy. Another one that passes counts
+        from the next start on: everybody's state is folded from it.
+        """
+        while True:
+            try:
+                published = await read_published(self._history)
+                break
+            except Unanswered as error:
+                self._log.debug("the priors cannot be read yet", extra={"reason": str(error)})
+                await asyncio.sleep(READ_AGAIN_S)
+        prior = published.prior_for(self._policy)
+        self._people.start_from(prior)
+        self._desk.start_from(prior)
+        self._log.info(
+            "decides",
+            extra={
+                "policy": self._policy.name,
+                "policyVersion": self._policy.version,
+                "priorVersion": prior.version,
+            },
+        )
+        await self._worker.run()
 
     async def _listen_to_broker(self) -> None:
         if isinstance(self._clock, SteeredClock):

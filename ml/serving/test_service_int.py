@@ -16,7 +16,7 @@ import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from ml.recommender.fold import COMMON_PRIOR, fold, prior_of
+from ml.recommender.fold import COMMON_PRIOR, LATEST_PRIOR, fold, prior_of
 from ml.recommender.replay import replay
 from ml.serving.service import serve
 from ml.serving.settings import Settings
@@ -40,8 +40,11 @@ class Running:
         self.now = MONDAY + 8 * HOUR
         self._task: asyncio.Task[None] | None = None
 
-    async def start(self, **settings: Any) -> None:
-        configured = Settings(nats_url=self.url, health_port=self.port, clock="steered", **settings)
+    async def start(self, policy: str = "heuristic", **settings: Any) -> None:
+        """With the policy whose newcomers mostly wait, unless told otherwise."""
+        configured = Settings(
+            nats_url=self.url, health_port=self.port, clock="steered", policy=policy, **settings
+        )
         self._task = asyncio.create_task(serve(configured, LOG))
         async with httpx.AsyncClient() as http:
             for _ in range(400):
@@ -124,6 +127,16 @@ async def test_an_opened_page_gets_its_decision_and_all_replays(oo: Running) -> 
     assert oo.world.proposals[-1].decision.trigger.kind == 2
     assert oo.world.proposals[-1].decision.act_probability == 0.95
     assert {one.ref for one in oo.world.proposals[-1].decision.candidates} > {"demo:task:1"}
+
+
+async def test_the_learned_policy_decides_and_replays(oo: Running) -> None:
+    life = await newcomer(oo)
+    await oo.start(policy="learned")
+    await oo.world.quiet()
+    (decided,) = oo.world.proposals
+    assert (decided.decision.policy, decided.decision.prior_version) == ("learned", LATEST_PRIOR)
+    assert len(decided.decision.context) == 25
+    assert [again.identical for again in replay(life.user, life.events, LATEST_PRIOR).decisions] == [True]
 
 
 async def test_what_was_open_at_a_crash_is_found_again_and_decided_alike(oo: Running) -> None:

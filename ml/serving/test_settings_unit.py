@@ -35,7 +35,7 @@ def test_partitions_are_numbers_and_ranges(monkeypatch: pytest.MonkeyPatch) -> N
         ("OO_PARTITIONS", "64", "numbers and ranges below 64"),
         ("OO_PARTITIONS", "3-1", "numbers and ranges below 64"),
         ("OO_PARTITIONS", "some", "numbers and ranges below 64"),
-        ("OO_POLICY", "learned-by-magic", "heuristic, random"),
+        ("OO_POLICY", "learned-by-magic", "heuristic, learned, random"),
     ],
 )
 def test_a_wrong_value_is_named_with_what_is_allowed(

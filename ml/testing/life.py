@@ -17,10 +17,11 @@ from google.protobuf.message import Message
 from ml.recommender.agenda import Trigger
 from ml.recommender.catalogue import load_advices
 from ml.recommender.decide import Decision, decide, unavailability
-from ml.recommender.fold import COMMON_PRIOR, new_person, prior_of
+from ml.recommender.fold import PRIORS, new_person, prior_of
 from ml.recommender.person import Person
 from ml.recommender.policies import CURRENT
 from ml.recommender.policy import Policy
+from ml.recommender.prior import Prior
 from ml.recommender.record import record_of
 from ml.recommender.shortlist import shortlist
 from oo.v1 import candidates_pb2, decisions_pb2, signals_pb2, tips_pb2, users_pb2
@@ -64,11 +65,13 @@ class Life:
         policy: Policy = CURRENT["heuristic"],
         now: int = MONDAY + 8 * HOUR,
         positions: Iterator[int] | None = None,
+        prior: Prior | None = None,
     ) -> None:
+        self.number = number
         self.user = user_of(number)
         self.policy = policy
         self.now = now
-        self.prior = prior_of(COMMON_PRIOR)
+        self.prior = prior or prior_of(PRIORS[policy.features])
         self.person: Person = new_person(self.user, self.prior)
         self.envelopes: list[dict[str, Any]] = []
         self.items: dict[str, candidates_pb2.CandidateItem] = {}

@@ -10,6 +10,8 @@ from pathlib import Path
 from ml.recommender.policies import CURRENT
 from ml.testing.life import Life
 
+DAYS = 10
+"""Long enough that a policy which learns from tips alone has learned from ten."""
 FOLDER = Path(__file__).parents[1] / "recommender" / "policies" / "vectors"
 
 
@@ -20,7 +22,7 @@ def main() -> None:
             print(f"{file.name}: kept")
             continue
         life = Life(70 + number, policy)
-        life.live(4)
+        life.live(DAYS)
         life.ask()
         lines = (json.dumps(envelope, separators=(",", ":")) for envelope in life.envelopes)
         file.write_text("".join(f"{line}\n" for line in lines))

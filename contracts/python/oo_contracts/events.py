@@ -7,7 +7,7 @@ from typing import Final
 from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
 from google.protobuf.message import Message
 
-from oo.v1 import operations_pb2, signals_pb2, tips_pb2, users_pb2
+from oo.v1 import operations_pb2, policies_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts.upcasters import upcast
 
 
@@ -55,6 +55,8 @@ EVENTS: Final[Mapping[str, EventDefinition]] = {
         tips_pb2.DecisionOutcomeClosed,
     ),
     **_v1("skips", operations_pb2.ParkedEventSkipped),
+    **_v1("priors", policies_pb2.PriorPublished),
+    **_v1("policies", policies_pb2.PolicyJudged),
 }
 
 

@@ -20,6 +20,8 @@ CANDIDATES: Final = "oo.qry.integrations.candidates"
 RECOMMEND: Final = "oo.qry.recommender.recommend"
 CLOCK_SUBJECT: Final = "oo.clock"
 CLOCK_QUERY: Final = "oo.qry.clock"
+PUBLISH_PRIOR: Final = "oo.cmd.policies.PublishPrior.all"
+JUDGE_POLICY: Final = "oo.cmd.policies.JudgePolicy.all"
 
 
 def event_subject(stream: str, event_type: str) -> str | None:

@@ -72,7 +72,7 @@ Examples:
 
 Settings are environment variables: OO_DATA_DIR (.oo), OO_PORT (4646), OO_EVENTSTORE_URL, OO_NATS_URL,
 OO_READMODELS_URL, OO_VAULT_URL (each: use this server instead of an embedded one), OO_DEMO (on, off),
-OO_DEMO_SEED, OO_DEMO_WEEKS, OO_POLICY (heuristic, random), OO_TENANT, OO_LOG_LEVEL.`,
+OO_DEMO_SEED, OO_DEMO_WEEKS, OO_POLICY (heuristic, learned, random), OO_TENANT, OO_LOG_LEVEL.`,
   );
 
 oo.command('up')

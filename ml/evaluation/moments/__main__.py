@@ -1,22 +1,21 @@
 """Act or wait: `python -m ml.evaluation.moments [--params FILE] [--episodes 50] [--runs 20] [--pool N]
 --json OUT`.
 
-StepCountJITAI wants an older NumPy than the project, so the bench runs in an environment of its own, made
-by uv from the hashes in requirements.txt when it is missing or they have changed.
+StepCountJITAI wants an older NumPy than the project, so its worlds run in an environment of their own, made
+by uv from the hashes in requirements.txt when it is missing or they have changed. The learner runs here: it
+is the one of the policy that oO serves.
 """
 
 from __future__ import annotations
 
 import argparse
 import hashlib
-import json
-import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-from matplotlib.figure import Figure
+from ml.evaluation.moments.play import arguments, run
 
 ROOT = Path(__file__).resolve().parents[3]
 REQUIREMENTS = Path(__file__).with_name("requirements.txt")
@@ -43,44 +42,18 @@ def environment() -> Path:
     return python
 
 
-def main(argv: list[str]) -> int:
+def main(argv: list[str] | None = None) -> int:
+    """0 done, 1 the environment could not be made, 2 wrong arguments."""
+    options = arguments(
+        argparse.ArgumentParser(prog="ml.evaluation.moments", description=__doc__)
+    ).parse_args(argv)
     try:
         python = environment()
     except (FileNotFoundError, subprocess.CalledProcessError) as error:
         print(f"the bench's environment could not be made: {error}", file=sys.stderr)
         return 1
-    own = {"PYTHONPATH": str(ROOT), "OPENBLAS_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"}
-    command = [str(python), "-m", "ml.evaluation.moments.play", *argv]
-    status = subprocess.run(command, env={**os.environ, **own}, check=False).returncode
-    target = plot_target(argv)
-    if status == 0 and target is not None:
-        plot(target)
-    return status
-
-
-def plot_target(argv: list[str]) -> Path | None:
-    parser = argparse.ArgumentParser(add_help=False)
-    parser.add_argument("--plot", type=Path)
-    return parser.parse_known_args(argv)[0].plot  # type: ignore[no-any-return]
-
-
-def plot(path: Path) -> None:
-    """The bench's environment has no matplotlib: it leaves the curves, which are drawn here."""
-    source = path.with_suffix(".curves.json")
-    curves = json.loads(source.read_text("utf-8"))
-    source.unlink()
-    figure = Figure(figsize=(7, 4), layout="constrained")
-    axes = figure.add_subplot()
-    for curve in curves:
-        label = json.dumps(curve["world"], ensure_ascii=False) if len(curves) <= 6 else None
-        axes.plot(range(1, len(curve["curve"]) + 1), curve["curve"], label=label)
-    axes.axhline(1.0, color="grey", linewidth=0.5)
-    axes.set_xlabel("episode")
-    axes.set_ylabel("share of the optimum")
-    if len(curves) <= 6:
-        axes.legend(fontsize="small")
-    figure.savefig(path)
+    return run(options, python)
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(main())

@@ -1,4 +1,4 @@
-"""Plays the learner in the bench's worlds; run by `ml.evaluation.moments` in the bench's own environment."""
+"""Plays the policy's learner in the bench's worlds."""
 
 from __future__ import annotations
 
@@ -9,13 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from matplotlib.figure import Figure
 
-from ml.evaluation.moments.worlds import ACTIONS, DEFAULT_WORLDS, STEPS, World, drawn, make, optimum_of
+from ml.evaluation.moments.elsewhere import Refused, Worlds
+from ml.evaluation.moments.parameters import ACTIONS, DEFAULT_WORLDS, STEPS, World, drawn
 from ml.learning.act_or_wait import ActOrWait
 from ml.learning.empirical_bayes import learned_prior
 from ml.learning.person_model import WAIT, Episode, Moment, PersonPrior, cold_prior
+from ml.recommender.policies.learned_v1 import LearnedPolicy
 
 POOL_EPISODES = 5
+POLICY = LearnedPolicy
+"""The class that oO serves as `learned`."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> argparse.ArgumentParser:
@@ -38,21 +43,22 @@ class Played:
         self.steps = 0
 
 
-def play(world: World, prior: PersonPrior, episodes: int, seed: int) -> tuple[Played, ActOrWait]:
+def play(
+    worlds: Worlds, world: World, prior: PersonPrior, episodes: int, seed: int
+) -> tuple[Played, ActOrWait]:
     """One run: the learner starts from the prior and keeps what it learns over the episodes."""
-    env = make(world, seed)
-    learner = ActOrWait(prior, f"run {seed}", STEPS)
+    worlds.make(world, seed)
+    learner = POLICY.person(prior, f"run {seed}", STEPS)
     played = Played()
     for _ in range(episodes):
-        obs, _ = env.reset()
-        moment, total, done = moment_of(obs, 0), 0.0, False
+        moment, total, done = moment_of(worlds.reset(), 0), 0.0, False
         while not done:
             choice = learner.decide(moment)
-            obs, reward, done, _, _ = env.step(choice.action)
+            obs, reward, done = worlds.step(choice.action)
             then = moment_of(obs, moment.step + 1)
             over = then.step >= STEPS
-            learner.learn(Episode(moment, choice.action, float(reward), then, bool(done) and not over, over))
-            moment, total = then, total + float(reward)
+            learner.learn(Episode(moment, choice.action, reward, then, done and not over, over))
+            moment, total = then, total + reward
             played.sent += choice.action != WAIT
             played.steps += 1
         played.returns.append(total)
@@ -64,12 +70,14 @@ def moment_of(obs: Any, step: int) -> Moment:
     return Moment(p, h, d, step)
 
 
-def pooled_prior(people: int, seed: int) -> PersonPrior:
+def pooled_prior(worlds: Worlds, people: int, seed: int) -> PersonPrior:
     """Learned from `people` drawn ones of `POOL_EPISODES` episodes each, played cold."""
     rng = np.random.default_rng([seed, 1])
     models = []
     for number in range(people):
-        _, learner = play(drawn(rng), cold_prior(ACTIONS), POOL_EPISODES, 100_000 + 1000 * seed + number)
+        _, learner = play(
+            worlds, drawn(rng), cold_prior(ACTIONS), POOL_EPISODES, 100_000 + 1000 * seed + number
+        )
         models.append(learner.model)
         progress(f"pool {number + 1}/{people}")
     return learned_prior(f"pool of {people}, seed {seed}", models)
@@ -96,14 +104,19 @@ def summary(world: World, runs: list[Played], best: float) -> dict[str, Any]:
     }
 
 
-def main(argv: list[str] | None = None) -> int:
-    options = arguments(argparse.ArgumentParser(description=__doc__)).parse_args(argv)
+def run(options: argparse.Namespace, python: Path) -> int:
+    """0 done, 2 wrong arguments."""
+    with Worlds(python) as elsewhere:
+        return bench(options, elsewhere)
+
+
+def bench(options: argparse.Namespace, elsewhere: Worlds) -> int:
     try:
-        worlds = worlds_of(options.params)
+        worlds = worlds_of(options.params, elsewhere)
     except ValueError as error:
         print(error, file=sys.stderr)
         return 2
-    prior = pooled_prior(options.pool, options.seed) if options.pool else cold_prior(ACTIONS)
+    prior = pooled_prior(elsewhere, options.pool, options.seed) if options.pool else cold_prior(ACTIONS)
     if worlds is None and options.pool:
         rng = np.random.default_rng([options.seed, 2])
         plays = [(drawn(rng), [options.seed * 1000 + run]) for run in range(options.runs)]
@@ -112,10 +125,10 @@ def main(argv: list[str] | None = None) -> int:
         plays = [(world, seeds) for world in (worlds or DEFAULT_WORLDS)]
     rows, curves = [], []
     for number, (world, seeds) in enumerate(plays, 1):
-        best = optimum_of(world)
+        best = elsewhere.optimum(world)
         runs = []
         for run, seed in enumerate(seeds, 1):
-            runs.append(play(world, prior, options.episodes, seed)[0])
+            runs.append(play(elsewhere, world, prior, options.episodes, seed)[0])
             progress(f"world {number}/{len(plays)}, run {run}/{len(seeds)}")
         rows.append(summary(world, runs, best))
         curves.append(np.array([run.returns for run in runs]).mean(0) / best)
@@ -123,15 +136,11 @@ def main(argv: list[str] | None = None) -> int:
     if options.json:
         options.json.write_text(json.dumps(rows, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     if options.plot:
-        drawn_later = [
-            {"world": row["world"], "curve": curve.tolist()} for row, curve in zip(rows, curves, strict=True)
-        ]
-        beside = options.plot.with_suffix(".curves.json")
-        beside.write_text(json.dumps(drawn_later, ensure_ascii=False), "utf-8")
+        plot(options.plot, [row["world"] for row in rows], curves)
     return 0
 
 
-def worlds_of(path: Path | None) -> list[World] | None:
+def worlds_of(path: Path | None, elsewhere: Worlds) -> list[World] | None:
     """Raises ValueError, naming the entry and the remedy."""
     if path is None:
         return None
@@ -143,15 +152,25 @@ def worlds_of(path: Path | None) -> list[World] | None:
         raise ValueError(f"--params {path}: not a JSON list of objects; give one object of arguments a world")
     for number, world in enumerate(worlds):
         try:
-            make(world, 0)
-        except (TypeError, AssertionError, IndexError) as error:
+            elsewhere.make(world, 0)
+        except Refused as error:
             raise ValueError(f"--params {path}: world {number}: {error}; `sigma` is needed") from error
     return worlds
 
 
+def plot(path: Path, worlds: list[World], curves: list[np.ndarray[Any, Any]]) -> None:
+    figure = Figure(figsize=(7, 4), layout="constrained")
+    axes = figure.add_subplot()
+    for world, curve in zip(worlds, curves, strict=True):
+        label = json.dumps(world, ensure_ascii=False) if len(curves) <= 6 else None
+        axes.plot(range(1, len(curve) + 1), curve, label=label)
+    axes.axhline(1.0, color="grey", linewidth=0.5)
+    axes.set_xlabel("episode")
+    axes.set_ylabel("share of the optimum")
+    if len(curves) <= 6:
+        axes.legend(fontsize="small")
+    figure.savefig(path)
+
+
 def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,13 +1,17 @@
-"""The bench's worlds: StepCountJITAI with other parameters, and what full knowledge of one earns.
+"""The bench's worlds, played: StepCountJITAI with other parameters, and what full knowledge of one earns.
 
-Only the harness reads this. The learner sees observations and rewards.
+A process of the bench's own environment (older NumPy), which the harness talks to over lines of JSON. The
+learner plays in the project's environment and sees observations and rewards alone.
 """
 
 from __future__ import annotations
 
+import json
 import math
+import sys
 import unicodedata
 import warnings
+from collections.abc import Callable
 from typing import Any, Final
 
 import numpy as np
@@ -17,10 +21,9 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")
     from StepCountJITAI.envs import StepCountJITAI  # type: ignore[import-not-found]
 
+from ml.evaluation.moments.parameters import STEPS, World
+
 Array = npt.NDArray[np.float64]
-World = dict[str, Any]
-STEPS: Final = 51
-ACTIONS: Final = 4
 FIXED: Final[World] = {
     "n_version": 1,
     "σs": 20.0,
@@ -28,23 +31,6 @@ FIXED: Final[World] = {
     "chosen_obs_names": ["P", "H", "D"],
     "b_display": False,
 }
-DEFAULT_WORLDS: Final[tuple[World, ...]] = ({"sigma": 0.0}, {"sigma": 0.4}, {"sigma": 1.0})
-MEANS: Final = unicodedata.normalize("NFKC", "µs")
-VARIED: Final[World] = {
-    "δh": 0.1,
-    "εh": 0.05,
-    "δd": 0.1,
-    "εd": 0.4,
-    MEANS: 0.1,
-    "ρ1": 50.0,
-    "ρ2": 200.0,
-    "σs": 20.0,
-    "D_threshold": 0.99,
-}
-LAST_LIMIT: Final = 0.99
-"""Beyond this nobody would ever leave."""
-NOISES: Final = (0.0, 0.4, 1.0)
-VARIATION: Final = 0.4
 GRID_H: Final = np.linspace(0.0, 1.0, 51)
 GRID_D: Final = np.linspace(0.0, 1.0, 61)
 
@@ -61,16 +47,6 @@ def make(world: World, seed: int) -> Any:
         return StepCountJITAI(
             **{**FIXED, **{argument(name): value for name, value in world.items()}, "seed": seed}
         )
-
-
-def drawn(rng: np.random.Generator) -> World:
-    """A person: every parameter within ±40% of the default, noise one of three."""
-    world: World = {"sigma": float(rng.choice(NOISES))}
-    for name, default in VARIED.items():
-        values = (default * rng.uniform(1 - VARIATION, 1 + VARIATION, size=2)).tolist()
-        world[name] = values if name == MEANS else values[0]
-    world["D_threshold"] = min(world["D_threshold"], LAST_LIMIT)
-    return world
 
 
 class Optimum:
@@ -137,3 +113,50 @@ def optimum_of(world: World, episodes: int = 100, seed: int = 10_007) -> float:
             total, step = total + reward, step + 1
         returns.append(total)
     return math.fsum(returns) / episodes
+
+
+class Stage:
+    """One world at a time, and what may be asked of it."""
+
+    def __init__(self) -> None:
+        self._env: Any = None
+
+    def make(self, world: World, seed: int) -> None:
+        self._env = make(world, seed)
+
+    def reset(self) -> list[float]:
+        observed, _ = self._env.reset()
+        return [float(value) for value in observed]
+
+    def step(self, action: int) -> list[Any]:
+        """Observation, reward, and whether the day is over."""
+        observed, reward, done, _, _ = self._env.step(action)
+        return [[float(value) for value in observed], float(reward), bool(done)]
+
+    def optimum(self, world: World) -> float:
+        return optimum_of(world)
+
+
+def serve() -> None:
+    """Answers `[name, arguments]`, one a line, until its input ends."""
+    stage, answers = Stage(), sys.stdout
+    # The environment prints; that would be taken for an answer.
+    sys.stdout = sys.stderr
+    asked: dict[str, Callable[..., Any]] = {
+        "make": stage.make,
+        "reset": stage.reset,
+        "step": stage.step,
+        "optimum": stage.optimum,
+    }
+    for line in sys.stdin:
+        name, arguments = json.loads(line)
+        try:
+            answer = {"answer": asked[name](*arguments)}
+        except (TypeError, AssertionError, IndexError) as error:
+            answer = {"error": str(error)}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+if __name__ == "__main__":
+    serve()

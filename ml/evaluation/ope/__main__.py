@@ -1,22 +1,42 @@
-"""Off-policy evaluation of logs: `python -m ml.evaluation.ope FILE.npz... --json OUT`."""
+"""Off-policy evaluation of logs: `python -m ml.evaluation.ope FILE.npz... --json OUT`, or of oO's own
+decisions: `python -m ml.evaluation.ope --from-store [--policy NAME] [--prior VERSION] [--sequence]`.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import sys
 from collections import Counter
+from dataclasses import asdict
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from ml.evaluation.ope.log import LogError, load
 from ml.evaluation.ope.report import Summary, details, summary
+from ml.evaluation.ope.store import WHAT, log_of
+from ml.evaluation.ope.trajectories import whole_trajectories
+from ml.recommender.fold import PRIORS, prior_of
+from ml.recommender.policies import CURRENT
+from ml.recommender.prior import PriorUnknown
+from ml.serving.broker import Unanswered
+from ml.serving.past import everybody
 
 
 def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="ml.evaluation.ope", description=__doc__)
-    parser.add_argument("files", nargs="+", type=Path, metavar="FILE.npz")
+    parser.add_argument("files", nargs="*", type=Path, metavar="FILE.npz")
+    parser.add_argument(
+        "--from-store", action="store_true", help="oO's recorded decisions, over OO_NATS_URL or from --events"
+    )
+    parser.add_argument("--events", type=Path, metavar="FILE", help="envelopes, one JSON a line")
+    parser.add_argument("--policy", choices=sorted(CURRENT), default="learned", help="what is evaluated")
+    parser.add_argument("--prior", metavar="VERSION", help="where it starts; what comes with it by default")
+    parser.add_argument(
+        "--sequence", action="store_true", help="ask what it is worth to decide throughout, not once"
+    )
     parser.add_argument(
         "--json", type=Path, metavar="OUT", help="file name -> estimates, interval, ess, refused"
     )
@@ -30,12 +50,17 @@ def arguments(argv: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--reward-range", type=float, nargs=2, metavar=("LOW", "HIGH"), help="what a reward can be at all"
     )
-    return parser.parse_args(argv)
+    options = parser.parse_args(argv)
+    if bool(options.files) == options.from_store:
+        parser.error("give files, or --from-store")
+    return options
 
 
 def main(argv: list[str] | None = None) -> int:
     """0 when every file was read (refusals included), 2 when one could not be; then nothing is written."""
     options = arguments(argv)
+    if options.from_store:
+        return from_store(options)
     twice = [name for name, count in Counter(path.stem for path in options.files).items() if count > 1]
     if twice:
         print(
@@ -65,6 +90,38 @@ def main(argv: list[str] | None = None) -> int:
     if options.plot:
         plot(options.plot, short)
     return 0
+
+
+def from_store(options: argparse.Namespace) -> int:
+    """0 answered, 1 refused, 2 wrong arguments, 3 the history cannot be read."""
+    policy = CURRENT[options.policy]
+    try:
+        by_person = asyncio.run(everybody(options.events))
+        prior = prior_of(options.prior or PRIORS[policy.features])
+        log = log_of(by_person, policy, prior)
+    except (LogError, PriorUnknown) as error:
+        print(error, file=sys.stderr)
+        return 2
+    except (Unanswered, OSError, ValueError) as error:
+        print(f"the history cannot be read: {error}", file=sys.stderr)
+        return 3
+    what = WHAT.format(policy=policy.name, version=policy.version, prior=prior.version)
+    if options.sequence:
+        sequence = whole_trajectories(log)
+        found = {**asdict(sequence), "estimates_what": f"the same, had it decided throughout: {what}"}
+        print(f"refused: {sequence.refused}" if sequence.refused else f"{what}: {sequence.value}")
+        refused = sequence.refused
+    else:
+        answer = summary(log)
+        found = {**answer.as_json(), "estimates_what": what}
+        print(what)
+        print(line(log.name, answer), flush=True)
+        refused = answer.refused
+    if options.json:
+        write(options.json, {log.name: found})
+    if options.details:
+        write(options.details, {log.name: details(log, options.seed)})
+    return 0 if refused is None else 1
 
 
 def line(name: str, found: Summary) -> str:

@@ -3,10 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ml.recommender.policies import heuristic_v1, random_v1
+from ml.recommender.policies import heuristic_v1, learned_v1, random_v1
 from ml.recommender.policy import Policy
 
-_ALL: Final[tuple[Policy, ...]] = (random_v1.RandomPolicy(), heuristic_v1.HeuristicPolicy())
+_ALL: Final[tuple[Policy, ...]] = (
+    random_v1.RandomPolicy(),
+    heuristic_v1.HeuristicPolicy(),
+    learned_v1.LearnedPolicy(),
+)
 
 POLICIES: Final[Mapping[tuple[str, str], Policy]] = {(each.name, each.version): each for each in _ALL}
 """Every policy that a recorded decision can name."""

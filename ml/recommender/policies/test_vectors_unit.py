@@ -6,9 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from ml.recommender.fold import COMMON_PRIOR
 from ml.recommender.policies import POLICIES
-from ml.recommender.replay import History, replay
+from ml.recommender.replay import History, record_in, replay
 from oo_contracts.envelope import read_envelope
 from oo_contracts.ids import user_id
 
@@ -17,7 +16,8 @@ VECTORS = sorted((Path(__file__).parent / "vectors").glob("*.jsonl"))
 
 def recorded(file: Path) -> History:
     events = [read_envelope(json.loads(line)) for line in file.read_text().splitlines()]
-    return replay(user_id(events[0].metadata.user_id), events, COMMON_PRIOR)
+    prior = next(record.prior_version for event in events if (record := record_in(event)) is not None)
+    return replay(user_id(events[0].metadata.user_id), events, prior)
 
 
 @pytest.mark.parametrize("file", VECTORS, ids=lambda file: file.stem)

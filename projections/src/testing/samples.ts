@@ -17,8 +17,11 @@ import { decisionRecord, uuid } from './events.js';
 const AT = '2026-01-05T08:00:00Z';
 const LATER = '2026-01-05T09:00:00Z';
 
+/** What happens to a person; priors and judgements are everybody's, and feed no read model of people. */
+type PersonEventType = Exclude<EventType, 'PriorPublished' | 'PolicyJudged'>;
+
 /** A payload of each type of event. What `n` is the same for belongs together: a tip and its answers. */
-const SAMPLES: { readonly [Type in EventType]: (n: number) => EventPayloads[Type] } = {
+const SAMPLES: { readonly [Type in PersonEventType]: (n: number) => EventPayloads[Type] } = {
   TaskObserved: (n) => ({
     ref: `demo:task:${n}`,
     state: TaskState.TASK_STATE_OPEN,
@@ -71,8 +74,8 @@ const SAMPLES: { readonly [Type in EventType]: (n: number) => EventPayloads[Type
 
 const idOf = (n: number) => uuid(`decision ${n}`);
 
-export const EVENT_TYPES = Object.keys(SAMPLES) as readonly EventType[];
+export const EVENT_TYPES = Object.keys(SAMPLES) as readonly PersonEventType[];
 
-export function sampleOf(type: EventType, n: number): DomainEvent {
+export function sampleOf(type: PersonEventType, n: number): DomainEvent {
   return { type, data: SAMPLES[type](n) } as DomainEvent;
 }

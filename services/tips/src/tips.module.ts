@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import type { EventStore } from '@oo/event-sourcing';
 import { EVENT_STORE } from '@oo/service-host';
+import { PoliciesModule } from './policies/policies.module.js';
 import { ProcessManagers } from './process-managers/process-managers.js';
 import { ProgressController } from './process-managers/progress.controller.js';
 import { TipsController } from './tips.controller.js';
@@ -8,6 +9,7 @@ import { TIPS, Tips } from './tips.js';
 
 /** Commands of tips, and the process managers around them. The process has to be configured with `tipsConfig`. */
 @Module({
+  imports: [PoliciesModule],
   controllers: [TipsController, ProgressController],
   providers: [
     { provide: TIPS, useFactory: (store: EventStore) => new Tips(store), inject: [EVENT_STORE] },

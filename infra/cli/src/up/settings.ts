@@ -12,7 +12,10 @@ const schema = z.object({
   OO_READMODELS_URL: optionalPiece(CONFIG.OO_READMODELS_URL, EMBEDDED),
   OO_VAULT_URL: optionalPiece(CONFIG.OO_VAULT_URL, EMBEDDED),
   OO_TENANT: CONFIG.OO_TENANT,
-  OO_POLICY: piece(z.enum(['heuristic', 'random']).default('heuristic'), 'heuristic, random'),
+  OO_POLICY: piece(
+    z.enum(['heuristic', 'learned', 'random']).default('heuristic'),
+    'heuristic, learned, random',
+  ),
   OO_DEMO: piece(z.enum(['on', 'off']).default('on'), 'on, off'),
   OO_DEMO_SEED: piece(
     z

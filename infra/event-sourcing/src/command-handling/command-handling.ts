@@ -1,4 +1,5 @@
 import {
+  type Category,
   type CommandId,
   type CommandReply,
   type DomainEvent,
@@ -6,12 +7,13 @@ import {
   type edge,
   eventIdOf,
   type Instant,
-  type PersonCategory,
+  PERSON_CATEGORIES,
   type Problem,
   problem,
   type Recorded,
   readEvent,
   readMetadata,
+  SHARED_STREAMS,
   streamOf,
   type UserId,
 } from '@oo/contracts';
@@ -34,6 +36,8 @@ export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER;
 
 /** What every command carries, parsed. */
 export type CommandContext = z.infer<typeof edge.context>;
+/** What every command of a stream that is nobody's carries, parsed. */
+export type SharedCommandContext = z.infer<typeof edge.sharedContext>;
 
 export interface CommandHandlingOptions<Command = unknown> {
   /**
@@ -64,7 +68,7 @@ interface Loaded<State> {
 }
 
 /**
- * The one way to handle a command of a person's stream: load, look for the command among the loaded events, decide,
+ * The one way to handle a command of a person's stream, or of one that is nobody's: load, look for the command among the loaded events, decide,
  * append with the expected revision; on a conflict catch up and decide again.
  *
  * States are cached with their revision. A cached state may be behind; the expected revision finds that out when
@@ -82,7 +86,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
 
   constructor(
     private readonly store: EventStreams,
-    private readonly category: PersonCategory,
+    private readonly category: Category,
     private readonly decider: Decider<State, Command, Event>,
     private readonly options: CommandHandlingOptions<NoInfer<Command>>,
   ) {
@@ -98,8 +102,8 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   }
 
   /** Handles a command. Expected failures come as a problem in the reply; what throws is a bug or unreadable. */
-  handle(context: CommandContext, command: Command): Promise<CommandReply> {
-    const stream = streamOf(this.category, context.userId);
+  handle(context: CommandContext | SharedCommandContext, command: Command): Promise<CommandReply> {
+    const stream = this.#streamOf(context.userId);
     return this.#inLane(stream, async () => {
       try {
         const reply = await this.#attempt(stream, context, command);
@@ -116,12 +120,24 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   }
 
   /** The state now, read up to the stream's end. @throws EventStoreUnavailable, StreamGone */
-  state(user: UserId): Promise<State> {
-    const stream = streamOf(this.category, user);
+  state(user: UserId | ''): Promise<State> {
+    const stream = this.#streamOf(user);
     return this.#inLane(stream, async () => (await this.#current(stream)).state);
   }
 
-  async #attempt(stream: string, context: CommandContext, command: Command): Promise<CommandReply> {
+  #streamOf(user: UserId | ''): string {
+    const shared = SHARED_STREAMS.find((name) => name === this.category);
+    if (shared !== undefined) return shared;
+    const own = PERSON_CATEGORIES.find((name) => name === this.category);
+    if (own === undefined || user === '') throw new RangeError(`a stream ${this.category} is a person's`);
+    return streamOf(own, user);
+  }
+
+  async #attempt(
+    stream: string,
+    context: CommandContext | SharedCommandContext,
+    command: Command,
+  ): Promise<CommandReply> {
     const deadline = performance.now() + this.#timeLimitMs;
     let unanswered = false;
     for (let attempt = 1; attempt <= this.#attempts && performance.now() < deadline; attempt++) {
@@ -156,7 +172,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   async #decide(
     stream: string,
     loaded: Loaded<State>,
-    context: CommandContext,
+    context: CommandContext | SharedCommandContext,
     command: Command,
     age: 'cached' | 'fresh',
   ): Promise<CommandReply | undefined> {
@@ -198,7 +214,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   async #append(
     stream: string,
     loaded: Loaded<State>,
-    context: CommandContext,
+    context: CommandContext | SharedCommandContext,
     events: readonly Event[],
   ): Promise<Recorded> {
     const commandId = context.commandId as CommandId;
@@ -268,7 +284,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   }
 }
 
-function metadataOf(context: CommandContext): NewEvent['metadata'] {
+function metadataOf(context: CommandContext | SharedCommandContext): NewEvent['metadata'] {
   return {
     correlationId: context.correlationId,
     causationId: context.causationId,
