@@ -13,13 +13,9 @@ let oo: RunningOo;
 let browser: Browser;
 
 beforeAll(async () => {
-  [oo, browser] = await Promise.all([RunningOo.start(), openBrowser()]);
-}, 300_000);
-
-afterAll(async () => {
-  await browser?.close();
-  await oo?.dispose();
+  browser = await openBrowser();
 });
+afterAll(() => browser?.close());
 
 const newest = async (types: readonly string[], since: string): Promise<TimelineItem[]> =>
   (await oo.json<{ items: TimelineItem[] }>('timeline', 'demo', '--limit', '60')).items.filter(
@@ -32,6 +28,12 @@ describe.each<[string, BrowserContextOptions]>([
   ['desktop', DESKTOP],
   ['phone', PHONE],
 ])('the page on a %s', (size, options) => {
+  // One for each: a person's decisions are capped by the hour, and some of them are to wait.
+  beforeAll(async () => {
+    oo = await RunningOo.start();
+  }, 300_000);
+  afterAll(() => oo?.dispose());
+
   it('signs in, shows a tip, takes an answer, and the next decision is recorded', async () => {
     const context = await browser.newContext(options);
     const page = await context.newPage();

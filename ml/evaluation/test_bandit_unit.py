@@ -11,16 +11,11 @@ import pytest
 
 from ml.evaluation import bandit
 from ml.evaluation.bandit import Labelled, SetError, bench, from_arrays, interval, load, main
-from ml.learning import arms
 
 
 def separable(n: int = 60) -> dict[str, npt.NDArray[np.generic]]:
     x = np.random.default_rng(0).standard_normal((n, 3))
     return {"X": x, "y": np.where(x[:, 0] > 0, "yes", "no")}
-
-
-def test_it_plays_the_learner_that_is_served() -> None:
-    assert vars(bandit)["Arms"] is arms.Arms
 
 
 def test_the_loss_is_the_share_of_rows_that_paid_nothing(tmp_path: Path) -> None:

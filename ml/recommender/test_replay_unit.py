@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ml.recommender.fold import COMMON_PRIOR
+from ml.recommender.fold import COMMON_PRIOR, PRIORS
 from ml.recommender.policies import CURRENT
 from ml.recommender.replay import differences, replay
 from ml.testing.life import Life
@@ -40,7 +40,7 @@ def test_every_decision_of_a_life_comes_out_bit_identical(seed: int, policy: str
     life = Life(seed, CURRENT[policy])
     life.live(5)
     life.ask()
-    history = replay(life.user, life.events[::-1], COMMON_PRIOR)
+    history = replay(life.user, life.events[::-1], PRIORS[CURRENT[policy].features])
     assert [each.decision_id for each in history.decisions] == life.ended
     assert all(each.identical for each in history.decisions)
     assert history.state.belief.digest == life.person.belief.digest
