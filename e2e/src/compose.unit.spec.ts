@@ -51,7 +51,7 @@ describe('compose.yaml', () => {
       ([, name]) => name,
     );
     const named = [...settings.matchAll(/^(\w+)=/gm)].map(([, name]) => name);
-    const optional = ['OO_LOG_LEVEL', 'OO_POLICY'];
+    const optional = ['OO_LOG_LEVEL', 'OO_POLICY', 'OTEL_EXPORTER_OTLP_ENDPOINT'];
     expect(asked.filter((name) => !named.includes(name ?? '') && !optional.includes(name ?? ''))).toEqual([]);
   });
 });

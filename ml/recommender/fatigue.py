@@ -43,6 +43,9 @@ class Fading:
         self._value = 0.0
         self._at = 0
 
+    def __repr__(self) -> str:
+        return f"Fading(halves={self._halves}, value={self._value!r}, at={self._at})"
+
     def at(self, time: int) -> float:
         """Its value; what a clock that ran backwards says is as if no time had passed."""
         return self._value * self._halves / (self._halves + max(0, time - self._at))
@@ -91,6 +94,10 @@ class Fatigue:
         self._planned_at = 0
         self._digest: str | None = None
         self._plan_anew()
+
+    def __repr__(self) -> str:
+        seen = f"habituation={self.habituation!r}, disengagement={self.disengagement!r}"
+        return f"Fatigue({seen}, pending={self._pending!r}, digest={self.digest!r})"
 
     @property
     def planned(self) -> Planned | None:
