@@ -40,7 +40,9 @@ const bundle = await rolldown({
   plugins: [ownAddress],
   // What others' code could do better is theirs: Nest names transports that are not installed and are not used.
   onLog: (level, log, handle) => {
-    if (!log.id?.includes('node_modules')) handle(level, log);
+    if (log.id?.includes('node_modules')) return;
+    // A bundle that lacks a package would be kept by Nx, and start nowhere.
+    handle(log.code === 'UNRESOLVED_IMPORT' ? 'error' : level, log);
   },
 });
 rmSync(folder, { recursive: true, force: true });
