@@ -44,6 +44,12 @@ function cursorArgument(text: string): bigint {
   return cursor;
 }
 
+// `oo … | head` has read enough; that is no failure.
+process.stdout.on('error', (error: Error & { code?: string }) => {
+  if (error.code !== 'EPIPE') throw error;
+  process.exit();
+});
+
 const json = () => new Option('--json', 'print one line of JSON, also of an error (on standard error)');
 
 /** Asked for before the words are understood, since they may be what is wrong. */
