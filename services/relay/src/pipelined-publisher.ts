@@ -45,7 +45,8 @@ interface Ack {
 }
 interface Refusal {
   readonly description: string;
-  readonly code?: number | undefined;
+  /** Its answer was an error that is not about the sequence: it stores nothing. */
+  readonly storesNothing?: boolean;
 }
 
 /** What the broker says of a message: one for every event, so it is read by hand. */
@@ -61,9 +62,9 @@ function ackOf(body: Uint8Array): Ack | Refusal {
   if ('error' in said) {
     const { error } = said;
     if (typeof error !== 'object' || error === null || !('description' in error))
-      return { description: 'the broker refused it' };
-    const code = 'err_code' in error && typeof error.err_code === 'number' ? error.err_code : undefined;
-    return { description: String(error.description), code };
+      return { description: 'the broker refused it', storesNothing: true };
+    const aboutSequence = 'err_code' in error && error.err_code === WRONG_LAST_SEQUENCE;
+    return { description: String(error.description), storesNothing: !aboutSequence };
   }
   if (!('seq' in said) || typeof said.seq !== 'number') return { description: 'the broker gave no sequence' };
   return { seq: said.seq, duplicate: 'duplicate' in said && said.duplicate === true };
@@ -206,11 +207,8 @@ export class PipelinedPublisher {
   }
 }
 
-function refused({ description, code }: Refusal) {
-  return new PipelineBroken(
-    description,
-    code === undefined || code === WRONG_LAST_SEQUENCE ? undefined : 'refused',
-  );
+function refused({ description, storesNothing = false }: Refusal) {
+  return new PipelineBroken(description, storesNothing ? 'refused' : undefined);
 }
 
 function misplaced({ seq, duplicate }: Ack, mine: InFlight) {
