@@ -206,6 +206,10 @@ class Inbound implements Deliveries {
       subject,
       data: new TextEncoder().encode(body),
       ack: () => tell((unacknowledged) => unacknowledged.delete(sequence)),
+      nak: () =>
+        tell((unacknowledged) => {
+          if (unacknowledged.has(sequence)) unacknowledged.set(sequence, Number.NEGATIVE_INFINITY);
+        }),
       term: () => tell((unacknowledged) => unacknowledged.delete(sequence)),
       working: () =>
         tell((unacknowledged) => {

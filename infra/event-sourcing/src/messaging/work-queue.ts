@@ -10,6 +10,8 @@ export interface WorkMessage {
   readonly data: Uint8Array;
   readonly headers?: MsgHdrs | undefined;
   ack(): void;
+  /** It was not handled, and may be delivered to another at once. */
+  nak(): void;
   /** It is not to be delivered again. */
   term(reason: string): void;
   /** It is being worked on still. */
@@ -67,6 +69,7 @@ const LONGEST_PAUSE_MS = 5_000;
  */
 export class Worker {
   readonly #lanes = new Map<string, Promise<void>>();
+  #isFollowing = false;
 
   constructor(
     private readonly source: WorkSource,
@@ -74,6 +77,11 @@ export class Worker {
     private readonly isDown: (error: unknown) => boolean,
     private readonly report: (report: WorkReport) => void,
   ) {}
+
+  /** True while the queue delivers to it. */
+  get isFollowing(): boolean {
+    return this.#isFollowing;
+  }
 
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
@@ -100,8 +108,10 @@ export class Worker {
     signal.addEventListener('abort', stop, { once: true });
     try {
       if (signal.aborted) return;
+      this.#isFollowing = true;
       for await (const message of messages) this.#enter(message, signal);
     } finally {
+      this.#isFollowing = false;
       signal.removeEventListener('abort', stop);
       messages.stop();
     }
@@ -139,5 +149,6 @@ export class Worker {
         message.working();
       }
     }
+    message.nak();
   }
 }

@@ -18,7 +18,7 @@ import {
   type UserId,
   userId,
 } from '@oo/contracts';
-import { type Appended, EMPTY, type EventStore } from '@oo/event-sourcing';
+import { type Appended, EMPTY, type EventStore, WrongRevision } from '@oo/event-sourcing';
 import {
   PROJECTION_NAMES,
   ProjectionsModule,
@@ -109,32 +109,40 @@ export class TestWorld {
     );
     if (category === undefined) throw new Error('nothing of a person to record');
     const stream = streamOf(category, user);
-    const [newest] = await this.store.readLast(stream, 1);
     const { commandId = randomUUID() as CommandId, at = new Date().toISOString() as Instant } = context;
-    const appended = await this.store.append(
-      stream,
-      newest?.revision ?? EMPTY,
-      events.map((event) => ({
-        id: randomUUID(),
-        event,
-        metadata: {
-          correlationId: commandId,
-          causationId: commandId,
-          userId: user,
-          tenantId: tenantOf(user),
-          producer: 'test',
-          occurredAt: at,
-          recordedAt: at,
-          commandId,
-        },
-      })),
-    );
+    const recorded = events.map((event) => ({
+      id: randomUUID(),
+      event,
+      metadata: {
+        correlationId: commandId,
+        causationId: commandId,
+        userId: user,
+        tenantId: tenantOf(user),
+        producer: 'test',
+        occurredAt: at,
+        recordedAt: at,
+        commandId,
+      },
+    }));
+    const appended = await this.#append(stream, recorded);
     const target = { position: appended.position };
     for (const name of PROJECTION_NAMES) {
       const waited = await waitFor(this.sql, name, target, SETTLED_WITHIN_MS);
       if (waited !== 'reached') throw new Error(`${name} does not follow: ${waited}`);
     }
     return appended;
+  }
+
+  /** Behind whatever is there: a test and the page that it looks at may write at the same time. */
+  async #append(stream: string, events: Parameters<EventStore['append']>[2]): Promise<Appended> {
+    for (;;) {
+      const [newest] = await this.store.readLast(stream, 1);
+      try {
+        return await this.store.append(stream, newest?.revision ?? EMPTY, events);
+      } catch (error) {
+        if (!(error instanceof WrongRevision)) throw error;
+      }
+    }
   }
 
   /** Makes a tip active. */

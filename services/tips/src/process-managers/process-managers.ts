@@ -67,6 +67,8 @@ export class ProcessManagers implements OnApplicationBootstrap, BeforeApplicatio
     this.#completionQueue = completionQueue(tips, store, clock);
     this.#proposals = new Worker(this.#work, this.#proposalQueue, isDown, report);
     this.#completions = new Worker(this.#work, this.#completionQueue, isDown, report);
+    health.add('proposals', () => ({ ok: this.#proposals.isFollowing }));
+    health.add('completions', () => ({ ok: this.#completions.isFollowing }));
     health.add('readmodels', async () => {
       await this.#readModels`select 1`;
       return { ok: true };
