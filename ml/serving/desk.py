@@ -43,8 +43,8 @@ TRACEPARENT: Final = "traceparent"
 
 PAUSE_S: Final = 0.25
 """After a proposal that could not be sent."""
-REFUSALS: Final = 5
-"""So often in a row the broker may answer that it cannot store a proposal; then the stream is deleted."""
+REMAKE_AFTER_S: Final = 5.0
+"""For so long the broker may answer questions and store no proposal; then the stream is deleted."""
 
 Offered = list[candidates_pb2.CandidateItem]
 
@@ -97,7 +97,7 @@ class Desk:
         self._moments_changed = asyncio.Event()
         self._failure = ""
         self._traces: dict[str, str] = {}
-        self._refusals = 0
+        self._unstored_since: float | None = None
 
     def start_from(self, prior: Prior) -> None:
         """The prior that states are folded from. To be called before it is opened."""
@@ -269,28 +269,43 @@ class Desk:
                 headers={"Nats-Msg-Id": message_id} | ({} if trace is None else {TRACEPARENT: trace}),
             )
             self._failure = ""
-            self._refusals = 0
+            self._unstored_since = None
         except (NatsError, OSError, TimeoutError) as error:
             reason = type(error).__name__
             if reason != self._failure:
                 self._log.warning("a proposal could not be sent; it is tried again", extra={"reason": reason})
             self._failure = reason
-            await self._remake_if_refused(error)
+            await self._remake_if_unstored(error)
             await asyncio.sleep(PAUSE_S)
 
-    async def _remake_if_refused(self, error: Exception) -> None:
-        """nats-server stores nothing more in a stream whose disk was full once, until it is started again.
-        Whoever reads it makes it again, and what was in it is sent again.
+    async def _remake_if_unstored(self, error: Exception) -> None:
+        """nats-server stores nothing more in a stream whose disk was full, until it is started again, and
+        acknowledges nothing. Whoever reads the stream makes it again, and what was in it is sent again.
         """
-        if not isinstance(error, APIError):
+        if not await self._is_unstored(error):
+            self._unstored_since = None
             return
-        self._refusals += 1
-        if self._refusals < REFUSALS:
+        now = asyncio.get_running_loop().time()
+        if self._unstored_since is None:
+            self._unstored_since = now
+        if now - self._unstored_since < REMAKE_AFTER_S:
             return
-        self._refusals = 0
+        self._unstored_since = None
         with contextlib.suppress(NotFoundError, NatsError, OSError, TimeoutError):
             await self._manager.delete_stream(PROPOSALS_STREAM)
             self._log.warning("the broker stored no proposal any more; its stream was deleted")
+
+    async def _is_unstored(self, error: Exception) -> bool:
+        """The broker refused, or was silent about the proposal alone."""
+        if isinstance(error, APIError):
+            return True
+        if not isinstance(error, TimeoutError):
+            return False
+        try:
+            await self._manager.stream_info(PROPOSALS_STREAM)
+        except (NatsError, OSError, TimeoutError):
+            return False
+        return True
 
     def _ended(self, decision_id: DecisionId, end: Message) -> None:
         waiting = self._ends.get(decision_id)

@@ -1,11 +1,11 @@
 """What the desk does with a broker that stores no proposal."""
 
-import asyncio
 import logging
 from typing import Any, cast
 
 import pytest
 from nats.aio.client import Client
+from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError
 
 from ml.recommender.fold import COMMON_PRIOR, new_person, prior_of
@@ -13,18 +13,20 @@ from ml.recommender.policies import CURRENT
 from ml.serving import desk as desk_module
 from ml.serving.candidates import Candidates
 from ml.serving.clock import SystemClock
-from ml.serving.desk import REFUSALS, Desk
+from ml.serving.desk import Desk
 from ml.testing.life import user_of
 from oo_contracts.subjects import PROPOSALS_STREAM
 
 
 class _Broker:
-    """Refuses what it is given, as nats-server does after a full disk, until the stream is made anew."""
+    """Stores nothing, as nats-server does after a full disk, until the stream is made anew."""
 
-    def __init__(self) -> None:
-        self.refused = 0
+    def __init__(self, failure: Exception, *, answers: bool) -> None:
+        self.unstored = 0
         self.stored: list[bytes] = []
         self.deleted: list[str] = []
+        self._failure = failure
+        self._answers = answers
 
     def jetstream(self) -> "_Broker":
         return self
@@ -34,27 +36,50 @@ class _Broker:
 
     async def publish(self, _subject: str, body: bytes, **_options: Any) -> None:
         if not self.deleted:
-            self.refused += 1
-            raise APIError(code=503, err_code=10077, description="no space left on device")
+            self.unstored += 1
+            raise self._failure
         self.stored.append(body)
+
+    async def stream_info(self, _name: str) -> None:
+        if not self._answers:
+            raise NatsTimeoutError
 
     async def delete_stream(self, name: str) -> None:
         self.deleted.append(name)
 
 
-async def test_a_stream_that_stores_no_proposal_is_deleted_so_that_it_is_made_anew(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(desk_module, "PAUSE_S", 0.0)
-    broker = _Broker()
+async def _published(broker: _Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Six attempts at a proposal, less than the limit apart."""
+    monkeypatch.setattr(desk_module, "PAUSE_S", 0.02)
+    monkeypatch.setattr(desk_module, "REMAKE_AFTER_S", 0.07)
     client = cast(Client, broker)
     log = logging.getLogger("test")
     prior = prior_of(COMMON_PRIOR)
     desk = Desk(client, SystemClock(), Candidates(client, log), [], CURRENT["heuristic"], prior, log)
     person = new_person(user_of(1), prior)
-    for attempt in range(REFUSALS + 1):
+    for attempt in range(6):
         await desk._publish(person.user, f"decision:{attempt}", b"{}", None)
-        await asyncio.sleep(0)
-    assert broker.refused == REFUSALS
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [APIError(code=503, err_code=10077, description="no space left on device"), NatsTimeoutError()],
+    ids=["refused", "silent"],
+)
+async def test_a_stream_that_stores_no_proposal_is_deleted_so_that_it_is_made_anew(
+    failure: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = _Broker(failure, answers=True)
+    await _published(broker, monkeypatch)
+    assert broker.unstored >= 2
     assert broker.deleted == [PROPOSALS_STREAM]
-    assert broker.stored == [b"{}"]
+    assert broker.stored[0] == b"{}"
+
+
+@pytest.mark.parametrize(("failure", "answers"), [(NatsTimeoutError(), False), (OSError(), True)])
+async def test_a_broker_that_is_away_keeps_its_stream(
+    failure: Exception, *, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    broker = _Broker(failure, answers=answers)
+    await _published(broker, monkeypatch)
+    assert broker.deleted == []

@@ -11,8 +11,6 @@ export interface Options {
   readonly seed: number;
   /** This fault alone. */
   readonly only?: FaultName;
-  /** Not this one. */
-  readonly without?: FaultName;
   readonly say: (line: string) => void;
   /** Ends it after the round that is on. */
   readonly signal?: AbortSignal;
@@ -42,7 +40,7 @@ const SETTLES_WITHIN_MS = 90_000;
 const THOROUGH = 10;
 
 /** Rounds of load with one fault each; after each all has to settle, and every invariant is checked. */
-export async function chaos({ rounds, seed, only, without, say, signal }: Options): Promise<Summary> {
+export async function chaos({ rounds, seed, only, say, signal }: Options): Promise<Summary> {
   const random = new Random(`chaos ${seed}`);
   const platform = await Platform.start(say);
   const summary: Summary = {
@@ -60,8 +58,7 @@ export async function chaos({ rounds, seed, only, without, say, signal }: Option
   };
   for (const { fault, reason } of summary.skipped) say(`${fault}: skipped, since ${reason}`);
   const names = FAULT_NAMES.filter(
-    (name) =>
-      name === (only ?? name) && name !== without && !summary.skipped.some(({ fault }) => fault === name),
+    (name) => name === (only ?? name) && !summary.skipped.some(({ fault }) => fault === name),
   );
   if (names.length === 0) throw new Error(`${only} cannot be done here`);
   const clients: Client[] = [];

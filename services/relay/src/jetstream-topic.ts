@@ -18,6 +18,8 @@ const mirrored = z.object({
 export class JetStreamTopic implements Topic {
   #jsm: JetStreamManager | undefined;
   #bucket: KV | undefined;
+  /** How often in a row the bucket did not take the copy. */
+  #unkept = 0;
 
   constructor(private readonly nats: NatsConnection) {}
 
@@ -48,18 +50,35 @@ export class JetStreamTopic implements Topic {
     return parsed.success ? parsed.data : undefined;
   }
 
-  async writeMirror({ position, ...rest }: Mirrored): Promise<void> {
-    await this.#bucket?.put(KEY, JSON.stringify({ position: String(position), ...rest }));
+  async writeMirror(checkpoint: Mirrored): Promise<void> {
+    try {
+      await this.#put(checkpoint);
+    } catch (error) {
+      // The bucket is a stream of its own, which may be stuck alone; it holds nothing but this copy.
+      if (++this.#unkept < 2) throw error;
+      await this.#delete(`KV_${BUCKET}`);
+      await this.ensure();
+      await this.#put(checkpoint);
+    }
+    this.#unkept = 0;
   }
 
   async remake(): Promise<void> {
-    const jsm = await this.#manager();
-    for (const name of [STREAMS.events.name, STREAMS.proposals.name, `KV_${BUCKET}`]) {
-      await jsm.streams.delete(name).catch((error: unknown) => {
-        if (!isStreamNotFound(error)) throw error;
-      });
-    }
+    for (const name of [STREAMS.events.name, STREAMS.proposals.name, `KV_${BUCKET}`])
+      await this.#delete(name);
     await this.ensure();
+  }
+
+  async #put({ position, ...rest }: Mirrored): Promise<void> {
+    await this.#bucket?.put(KEY, JSON.stringify({ position: String(position), ...rest }));
+  }
+
+  async #delete(name: string): Promise<void> {
+    try {
+      await (await this.#manager()).streams.delete(name);
+    } catch (error) {
+      if (!isStreamNotFound(error)) throw error;
+    }
   }
 
   open(listener: AckListener): Channel {

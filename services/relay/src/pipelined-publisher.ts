@@ -79,12 +79,12 @@ const WRONG_LAST_SEQUENCE = 10071;
 /** The stream did not take a message as it should have. The events from there on have to be published again. */
 export class PipelineBroken extends Error {
   /**
-   * @param why `repeated`: the stream has had the event before, at another place than behind its end; `refused`: the
-   * broker answered that it cannot store it
+   * @param why `repeated`: the stream has had the event before, at another place than behind its end; `unstored`: the
+   * broker gave an error, or no answer at all as nats-server does where it cannot write
    */
   constructor(
     reason: string,
-    readonly why?: 'repeated' | 'refused',
+    readonly why?: 'repeated' | 'unstored',
   ) {
     super(`publishing was interrupted: ${reason}`);
     this.name = 'PipelineBroken';
@@ -183,7 +183,7 @@ export class PipelinedPublisher {
     const mine = first === undefined ? undefined : this.#inFlight[sequence - first.sequence];
     if (mine === undefined) return;
     const ack = ackOf(body);
-    if ('description' in ack) this.#fail(refused(ack));
+    if ('description' in ack) this.#fail(refused(ack, mine !== first));
     else if (ack.seq !== sequence) this.#fail(misplaced(ack, mine));
     else {
       mine.acknowledged = true;
@@ -197,7 +197,7 @@ export class PipelinedPublisher {
   #watch(): void {
     const oldest = this.#inFlight[0];
     if (oldest !== undefined && performance.now() - oldest.sentAt > this.options.timeoutMs) {
-      this.#fail(new PipelineBroken(`no acknowledgement within ${this.options.timeoutMs} ms`));
+      this.#fail(new PipelineBroken(`no acknowledgement within ${this.options.timeoutMs} ms`, 'unstored'));
     }
   }
 
@@ -207,13 +207,14 @@ export class PipelinedPublisher {
   }
 }
 
-function refused({ description, storesNothing = false }: Refusal) {
-  return new PipelineBroken(description, storesNothing ? 'refused' : undefined);
+/** @param passedOver nothing was said of the one before it, which therefore is not stored: this one is out of sequence */
+function refused({ description, storesNothing = false }: Refusal, passedOver: boolean) {
+  return new PipelineBroken(description, storesNothing || passedOver ? 'unstored' : undefined);
 }
 
 function misplaced({ seq, duplicate }: Ack, mine: InFlight) {
   const reason = `an event stands at sequence ${seq} and was expected at ${mine.sequence}`;
   // nats-server remembers the id of a message that it failed to store, at no sequence.
-  if (seq === 0) return new PipelineBroken(reason, 'refused');
+  if (seq === 0) return new PipelineBroken(reason, 'unstored');
   return new PipelineBroken(reason, duplicate && seq < mine.sequence ? 'repeated' : undefined);
 }

@@ -17,7 +17,7 @@ export interface RelayOptions extends PublisherOptions {
   readonly watchMs: number;
   /** Pause before it begins again after a failure. */
   readonly retryMs: number;
-  /** For so long the broker may answer that it cannot store what it is given; then its streams are made anew. */
+  /** For so long the broker may answer questions and store nothing; then its streams are made anew. */
   readonly remakeAfterMs: number;
 }
 
@@ -32,15 +32,15 @@ export const RELAY_OPTIONS: RelayOptions = {
 /**
  * Publishes every event of oO's streams to `OO_EVENTS`, in the order of the store. After any failure it asks the
  * stream where it stands and goes on from there; a stream that is missing is made again and filled as far back as it
- * retains. A stream that takes nothing any more (nats-server stays so after a full disk, until it is started again) is
- * made anew, since nothing in it is the only copy. Two relays at a time publish the same, and the stream keeps each event once.
+ * retains. A stream that takes nothing any more (nats-server stays so after a full disk, until it is started again, and
+ * says so to nobody: it gives no acknowledgement) is made anew, since nothing in it is the only copy. Two relays at a time publish the same, and the stream keeps each event once.
  */
 export class Relay {
   readonly #options: RelayOptions;
   #publisher: PipelinedPublisher | undefined;
   #startedAfter = -1n;
-  /** Since when the broker answers that it cannot store what it is given. */
-  #refusedSince: number | undefined;
+  /** Since when the broker answers questions and stores nothing. */
+  #unstoredSince: number | undefined;
   /** How often in a row the stream had an event before, at another place than where it was to go. */
   #repeats = 0;
 
@@ -72,23 +72,22 @@ export class Relay {
       } catch (error) {
         if (signal.aborted) return;
         this.report({ kind: 'interrupted', error });
-        await this.#remakeIfRefused(error);
+        await this.#remakeIfUnstored(error);
         await delay(this.#options.retryMs, signal);
       }
     }
   }
 
-  async #remakeIfRefused(error: unknown): Promise<void> {
-    // What says nothing of storing, a time-out say, neither begins nor ends it.
-    if (!(error instanceof PipelineBroken)) return;
-    if (error.why !== 'refused') {
-      this.#refusedSince = undefined;
+  async #remakeIfUnstored(error: unknown): Promise<void> {
+    // Every round begins with questions: what else goes wrong shows that the broker is away or slow, not that it is stuck.
+    if (!(error instanceof PipelineBroken) || error.why !== 'unstored') {
+      this.#unstoredSince = undefined;
       return;
     }
     const now = performance.now();
-    this.#refusedSince ??= now;
-    if (now - this.#refusedSince < this.#options.remakeAfterMs) return;
-    this.#refusedSince = undefined;
+    this.#unstoredSince ??= now;
+    if (now - this.#unstoredSince < this.#options.remakeAfterMs) return;
+    this.#unstoredSince = undefined;
     try {
       await this.topic.remake();
       this.report({ kind: 'remade', reason: error.message });
@@ -122,7 +121,7 @@ export class Relay {
       await Promise.race([following, watching, publisher.failed]);
       if (signal.aborted) await this.#finish(publisher, mirror);
     } catch (error) {
-      if (publisher.acknowledged !== undefined) this.#refusedSince = undefined;
+      if (publisher.acknowledged !== undefined) this.#unstoredSince = undefined;
       this.#repeats = error instanceof PipelineBroken && error.why === 'repeated' ? this.#repeats + 1 : 0;
       throw error;
     } finally {
