@@ -1,5 +1,9 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
 import { connectNats, EventStore } from '@oo/event-sourcing';
-import { startBackbone } from '@oo/event-sourcing/testing';
+import { freePort, startChild, startDatabase, startNatsServer } from '@oo/event-sourcing/testing';
 import { PROJECTION_NAMES, type ProjectionName } from '@oo/projections';
 import type { Measurement } from './measurement.js';
 import { rebuild } from './rebuild.js';
@@ -14,29 +18,39 @@ export interface HistoryOptions {
   readonly say: (line: string) => void;
 }
 
-/** What is done with a whole store: read models rebuilt, and the broker filled. On servers of its own. */
+/**
+ * What is done with a whole store: read models rebuilt, and the broker filled. On servers of its own, each in a process
+ * of its own as it is where oO runs.
+ */
 export async function wholeHistory({
   events,
   names = PROJECTION_NAMES,
   parts = ['rebuild', 'relay'],
   say,
 }: HistoryOptions): Promise<Measurement[]> {
-  const backbone = await startBackbone({ postgres: true, ownBroker: true, ownEventStore: true });
-  const store = EventStore.connect(backbone.eventStoreUrl);
+  const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
+  const port = await freePort();
+  const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
+  const [server, database, broker] = await Promise.all([
+    startChild(eventStoreCommand(dataDir, port), answers),
+    startDatabase(),
+    startNatsServer(),
+  ]);
+  const url = eventStoreUrl(port);
+  const store = EventStore.connect(url);
   try {
     const written = await fill(store, events, say);
     const results: Measurement[] = [];
-    if (parts.includes('rebuild')) {
-      results.push(...(await rebuild(store, backbone.eventStoreUrl, backbone.readModelsUrl, names)));
-    }
+    if (parts.includes('rebuild')) results.push(...(await rebuild(store, url, database.url, names)));
     if (parts.includes('relay')) {
-      const nats = await connectNats(backbone.natsUrl, 'bench');
-      results.push(await relay(nats, store, backbone.eventStoreUrl, written));
+      const nats = await connectNats(broker.url, 'bench');
+      results.push(await relay(nats, store, url, written));
       await nats.close();
     }
     return results;
   } finally {
     await store.close();
-    await backbone.close();
+    await Promise.all([server.kill('SIGKILL'), database.close(), broker.close()]);
+    await rm(dataDir, { recursive: true, force: true });
   }
 }

@@ -7,6 +7,8 @@ import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from './top
 
 const BUCKET = 'OO_RELAY';
 const KEY = 'checkpoint';
+/** Messages that are written together while others wait for their acknowledgement, at most. */
+const TOGETHER = 64;
 
 const mirrored = z.object({
   position: z.string().regex(/^\d+$/).transform(BigInt),
@@ -84,15 +86,32 @@ export class JetStreamTopic implements Topic {
   open(listener: AckListener): Channel {
     const { nats } = this;
     const inbox = `_INBOX.relay.${crypto.randomUUID()}`;
+    // The client writes to its socket once a microtask, and events come one in each: as in Nagle's algorithm the first
+    // goes at once, and those that come while acknowledgements are awaited go together.
+    let waiting: (() => void)[] = [];
+    let unanswered = 0;
+    const send = () => {
+      const now = waiting;
+      waiting = [];
+      unanswered += now.length;
+      for (const publish of now) publish();
+    };
     const acks = nats.subscribe(`${inbox}.*`, {
-      callback: (error, message) =>
-        listener(error, Number(message.subject.slice(inbox.length + 1)), message.data),
+      callback: (error, message) => {
+        listener(error, Number(message.subject.slice(inbox.length + 1)), message.data);
+        if (--unanswered === 0) send();
+      },
     });
     return {
       maxPayload: nats.info?.max_payload ?? Number.POSITIVE_INFINITY,
-      publish: (subject: string, body: string, headers: MsgHdrs, sequence: number) =>
-        nats.publish(subject, body, { headers, reply: `${inbox}.${sequence}` }),
-      close: () => acks.unsubscribe(),
+      publish: (subject: string, body: string, headers: MsgHdrs, sequence: number) => {
+        waiting.push(() => nats.publish(subject, body, { headers, reply: `${inbox}.${sequence}` }));
+        if (unanswered === 0 || waiting.length >= TOGETHER) send();
+      },
+      close: () => {
+        waiting = [];
+        acks.unsubscribe();
+      },
     };
   }
 

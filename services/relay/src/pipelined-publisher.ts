@@ -190,7 +190,7 @@ export class PipelinedPublisher {
       mine.span?.end();
       figures.add('oo.relay.published', NO_LABELS);
       while (this.#inFlight[0]?.acknowledged === true) this.#acknowledged = this.#inFlight.shift();
-      if (this.#inFlight.length < this.options.depth) this.#room?.();
+      if (this.#inFlight.length <= this.options.depth / 2) this.#room?.();
     }
   }
 
