@@ -152,10 +152,8 @@ def decide(
 
 
 def on_page(person: Person, trigger: Trigger) -> bool:
-    """Whether the person opened the page just now, or still looks at it at a moment that followed."""
-    if trigger.kind == decisions_pb2.TRIGGER_KIND_MOMENT:
-        return person.page_open(trigger.at)
-    return trigger.kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED
+    """Whether the person opened the page just now, or looks at it since and has been shown nothing yet."""
+    return trigger.kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED or person.waits_on_page(trigger.at)
 
 
 def unavailability(person: Person, trigger: Trigger) -> tuple[decisions_pb2.Unavailability, ...]:
@@ -205,6 +203,8 @@ def _times(
         reconsider_at = person.next_local_day(at)
     elif decisions_pb2.UNAVAILABILITY_QUIET_HOURS in unavailable:
         reconsider_at = at
+    elif page:
+        return holds_until, at + WAIT_ON_PAGE
     else:
         reconsider_at = holds_until
     return holds_until, person.after_quiet(reconsider_at)

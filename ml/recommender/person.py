@@ -218,6 +218,11 @@ class Person:
     def page_open(self, at: int) -> bool:
         return self.page_opened_at is not None and at - self.page_opened_at < PAGE_STAYS_OPEN
 
+    def waits_on_page(self, at: int) -> bool:
+        """Whether the page is open and nothing was proposed since it was opened."""
+        opened = self.page_opened_at
+        return opened is not None and self.page_open(at) and not any(tip >= opened for tip in self.tips)
+
     def busy_at(self, at: int) -> tuple[int | None, int | None]:
         """Until when the person is busy at the moment (None: free), and when they next will be (None:
         unknown).

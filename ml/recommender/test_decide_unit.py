@@ -160,6 +160,23 @@ def test_who_opens_the_page_gets_a_tip_at_once_or_is_asked_again_soon() -> None:
     assert asked(life, kind=decisions_pb2.TRIGGER_KIND_MOMENT).act < 9500
 
 
+def test_whoever_waits_on_the_page_is_not_forgotten_over_a_signal() -> None:
+    # Found in the browser: a signal came while somebody waited, and the next moment was an hour away.
+    life = ready()
+    life.open_page()
+    life.now += 5_000
+    made = [asked(life, number) for number in range(100)]
+    assert {each.act for each in made} == {9500}
+    waiting = [each for each in made if each.choice is None]
+    assert {each.reconsider_at for each in waiting} == {life.now + 15_000}
+
+    # Who was shown one waits for no other.
+    tipped = next(each for each in made if each.choice is not None)
+    life.end(tipped)
+    life.answer(tips_pb2.OUTCOME_KIND_COMPLETED)
+    assert asked(life, 101).act < 9500
+
+
 def test_horizons_follow_what_was_chosen() -> None:
     life = ready()
     for number in range(300):
