@@ -94,6 +94,7 @@ const name = z
 const timestamp = z
   .string()
   .max(40)
+  .meta({ format: 'date-time', description: 'RFC 3339, with an offset', examples: ['2026-01-31T08:00:00Z'] })
   .transform((text, context): string => {
     const at = parseInstant(text);
     if (at !== undefined) return at;
@@ -103,7 +104,10 @@ const timestamp = z
     });
     return z.NEVER;
   });
-const user = z.string().refine(isUserId, 'must be a pseudonym: TENANT_RANDOM');
+const user = z
+  .string()
+  .refine(isUserId, 'must be a pseudonym: TENANT_RANDOM')
+  .meta({ description: 'The pseudonym of a person: TENANT_RANDOM' });
 const tenant = z.string().refine(isTenantId, 'must be a tenant id: a letter, then up to 19 a-z and 0-9');
 // Canonical proto3 JSON leaves out what has its default value, so absence means that value.
 const finite = z.number().default(0);

@@ -222,7 +222,8 @@ describe('bad input', () => {
   it.each([
     ['an address that is not there', 'GET', '/v1/nothing', 404],
     ['an address of better-auth that is closed', 'POST', '/api/auth/sign-up/email', 404],
-    ['another method', 'DELETE', '/v1/signals', 404],
+    ['another method', 'DELETE', '/v1/signals', 405],
+    ['another method of one tip', 'PUT', `/v1/tips/${TIP}/why`, 405],
     ['a malformed address', 'GET', '/v1/%zz', 400],
     ['a long address', 'GET', `/v1/tips/${'x'.repeat(200)}/why`, 404],
     ['a procedure that is not there', 'GET', '/trpc/nothing', 404],

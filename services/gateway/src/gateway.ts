@@ -19,6 +19,7 @@ import { MAX_BODY_BYTES, problemOf } from './http/problem-of.js';
 import { ProblemFilter, refuseConnection, sendProblem } from './http/problem-response.js';
 import { securityHeaders } from './http/security.js';
 import { traceRequests } from './http/trace-requests.js';
+import { methodsOf } from './openapi/document.js';
 import { pageRoute } from './page/page-route.js';
 import { CurrentTips } from './tips/current-tips.js';
 import { Explanations } from './tips/explanations.js';
@@ -102,7 +103,7 @@ export async function startGateway(
   );
   app.useSecurityHeaders(securityHeaders(config.OO_PUBLIC_URL));
   app.enableCsrfProtection();
-  app.useGlobalFilters(new ProblemFilter(log));
+  app.useGlobalFilters(new ProblemFilter(log, methodsOf));
   authRoute(fastify, sessions, limits, config.OO_PUBLIC_URL);
   pageRoute(fastify, { commands, tips, explanations, eventStore, log }, callers, limits);
   await fastify.register(fastifyStatic, pageFiles(config.OO_PAGE_DIR));

@@ -76,9 +76,18 @@ function about(kind: ProblemKind, field: string, message: string): Problem {
   return problem(kind, `Correct and send again. ${field}: ${message}`, [{ field, message }]);
 }
 
+/** The address is there, and takes other methods. */
+export function methodNotAllowed({ method, url }: Asked, methods: readonly string[]): Problem {
+  const path = url.split('?', 1)[0] ?? '/';
+  return ofHttp('method-not-allowed', 'The address takes other methods', 405, {
+    field: '(method)',
+    message: `${path} takes ${methods.join(' or ')}, not ${method}`,
+  });
+}
+
 /** Kinds that only HTTP has. */
 function ofHttp(
-  kind: 'cross-origin' | 'too-slow' | 'too-long',
+  kind: 'cross-origin' | 'method-not-allowed' | 'too-slow' | 'too-long',
   title: string,
   status: number,
   error: Problem['errors'][number],

@@ -3,9 +3,10 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import type { Problem } from '@oo/contracts';
 import type { Log } from '@oo/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { httpProblem, internalProblem, problemOf } from './problem-of.js';
+import { httpProblem, internalProblem, methodNotAllowed, problemOf } from './problem-of.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
+const NOT_FOUND = 'urn:oo:problem:not-found';
 
 /** Answers with a problem document (RFC 9457), and nothing but it. */
 export function sendProblem(reply: FastifyReply, found: Problem): FastifyReply {
@@ -15,12 +16,22 @@ export function sendProblem(reply: FastifyReply, found: Problem): FastifyReply {
 /** Every error of the gateway's HTTP side ends here. */
 @Catch()
 export class ProblemFilter implements ExceptionFilter {
-  constructor(private readonly log: Log) {}
+  /** @param methodsOf what methods an address takes; none where there is no such address */
+  constructor(
+    private readonly log: Log,
+    private readonly methodsOf: (path: string) => readonly string[],
+  ) {}
 
   catch(error: unknown, host: ArgumentsHost): void {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const found = problemOf(error, request);
+    const methods = found.type === NOT_FOUND ? this.methodsOf(request.url.split('?', 1)[0] ?? '') : [];
+    if (methods.length > 0 && !methods.includes(request.method)) {
+      const reply = http.getResponse<FastifyReply>().header('allow', methods.join(', '));
+      sendProblem(reply, methodNotAllowed(request, methods));
+      return;
+    }
     if (found.status >= 500) this.log.error({ err: error, method: request.method }, found.title);
     sendProblem(http.getResponse<FastifyReply>(), found);
   }

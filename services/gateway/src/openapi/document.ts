@@ -8,6 +8,8 @@ import { currentTip, tipQuery } from '../tips/current-tip.js';
 import { explanation } from '../tips/explanation.js';
 
 interface Operation {
+  /** What a client that is made of the document calls it. */
+  readonly operationId: string;
   readonly method: 'get' | 'post';
   readonly path: string;
   readonly summary: string;
@@ -23,6 +25,7 @@ const EVERYWHERE = [400, 401, 429, 500, 503];
 /** Every operation of the HTTP API. A test holds this list to the routes that there are. */
 export const OPERATIONS: readonly Operation[] = [
   {
+    operationId: 'recordSignal',
     method: 'post',
     path: '/v1/signals',
     summary: 'Records a signal of the caller’s life',
@@ -34,6 +37,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: [...EVERYWHERE, 403, 413, 415, 422],
   },
   {
+    operationId: 'getTip',
     method: 'get',
     path: '/v1/tip',
     summary: 'The tip that the caller has now, or none',
@@ -42,6 +46,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: EVERYWHERE,
   },
   {
+    operationId: 'recordTipShown',
     method: 'post',
     path: '/v1/tips/{id}/shown',
     summary: 'Records that the tip was seen; once per tip',
@@ -50,6 +55,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: [...EVERYWHERE, 404, 413, 415, 422],
   },
   {
+    operationId: 'answerTip',
     method: 'post',
     path: '/v1/tips/{id}/answers',
     summary: 'Answers a tip',
@@ -58,6 +64,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: [...EVERYWHERE, 404, 409, 413, 415, 422],
   },
   {
+    operationId: 'explainDecision',
     method: 'get',
     path: '/v1/tips/{id}/why',
     summary: 'Why a tip was shown, or why nothing was said, in words and codes',
@@ -65,6 +72,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: [...EVERYWHERE, 404],
   },
   {
+    operationId: 'listTimeline',
     method: 'get',
     path: '/v1/timeline',
     summary: 'What happened, the newest first',
@@ -73,6 +81,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: EVERYWHERE,
   },
   {
+    operationId: 'listDecisions',
     method: 'get',
     path: '/v1/decisions',
     summary: 'Decisions and what became of them, the newest first',
@@ -81,6 +90,7 @@ export const OPERATIONS: readonly Operation[] = [
     problems: EVERYWHERE,
   },
   {
+    operationId: 'getOpenApi',
     method: 'get',
     path: '/v1/openapi.json',
     summary: 'This document',
@@ -89,6 +99,16 @@ export const OPERATIONS: readonly Operation[] = [
     open: true,
   },
 ];
+
+/** Methods that an address of the HTTP API takes, as `Allow` lists them; empty where it is no address of it. */
+export function methodsOf(path: string): string[] {
+  return OPERATIONS.filter((operation) => shapeOf(operation.path).test(path)).map(({ method }) =>
+    method.toUpperCase(),
+  );
+}
+
+const shapeOf = (path: string) =>
+  new RegExp(`^${path.replaceAll('.', '\\.').replaceAll(/\{\w+\}/g, '[^/]+')}$`);
 
 const PROBLEM = {
   type: 'object',
@@ -143,7 +163,7 @@ export function openApiDocument(publicUrl: string): Record<string, unknown> {
   };
 }
 
-function operationObject({ path, summary, body, query, answers, problems, open }: Operation) {
+function operationObject({ operationId, path, summary, body, query, answers, problems, open }: Operation) {
   const responses: Record<string, unknown> = {};
   for (const [status, { means, schema }] of Object.entries(answers)) {
     responses[status] = {
@@ -161,6 +181,7 @@ function operationObject({ path, summary, body, query, answers, problems, open }
   }
   const parameters = [...pathParameters(path), ...queryParameters(query)];
   return {
+    operationId,
     summary,
     ...(open === true ? { security: [] } : {}),
     ...(parameters.length > 0 ? { parameters } : {}),

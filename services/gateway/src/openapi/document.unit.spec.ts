@@ -5,7 +5,7 @@ import { describe, expect, it } from 'vitest';
 import { HistoryController } from '../history/history.controller.js';
 import { SignalsController } from '../signals/signals.controller.js';
 import { TipsController } from '../tips/tips.controller.js';
-import { OPERATIONS, openApiDocument } from './document.js';
+import { methodsOf, OPERATIONS, openApiDocument } from './document.js';
 import { OpenApiController } from './openapi.controller.js';
 
 /** The routes that Nest serves, as it has them. */
@@ -30,6 +30,24 @@ describe('the OpenAPI document', () => {
     );
     const told = OPERATIONS.map(({ method, path }) => `${method.toUpperCase()} ${path}`);
     expect(told.sort()).toEqual(served.sort());
+  });
+
+  it('names each operation for clients that are made of it', () => {
+    const ids = OPERATIONS.map(({ operationId }) => operationId);
+    expect(new Set(ids).size).toBe(ids.length);
+    expect(document.paths['/v1/signals'].post.operationId).toBe('recordSignal');
+  });
+
+  it('knows what an address takes', () => {
+    expect(methodsOf('/v1/signals')).toEqual(['POST']);
+    expect(methodsOf('/v1/tips/an-id/why')).toEqual(['GET']);
+    expect(methodsOf('/v1/tips/an-id/why/more')).toEqual([]);
+    expect(methodsOf('/v1/openapiXjson')).toEqual([]);
+  });
+
+  it('says what a time looks like', () => {
+    const { schema } = document.paths['/v1/signals'].post.requestBody.content['application/json'];
+    expect(schema.oneOf[0].properties.occurredAt).toMatchObject({ type: 'string', format: 'date-time' });
   });
 
   it('is of version 3.1 and names where it is served', () => {
