@@ -34,16 +34,21 @@ const DOMAIN_FILES = [
 ];
 
 describe.each(DOMAIN_FILES)('%s', (path) => {
-  it.each(['node:fs', 'node:crypto', '@nestjs/common', 'postgres', '@nats-io/transport-node', '../main.js'])(
-    'may not import %s',
-    (module) => {
-      expect(lint(path, `import * as it from '${module}';\nexport { it };\n`)).toContain(
-        'noRestrictedImports',
-      );
-    },
-  );
+  it.each([
+    'node:fs',
+    'node:crypto',
+    '@nestjs/common',
+    'postgres',
+    '@nats-io/transport-node',
+    '@oo/event-sourcing',
+    '../main.js',
+    './../main.js',
+    './queries.js',
+  ])('may not import %s', (module) => {
+    expect(lint(path, `import * as it from '${module}';\nexport { it };\n`)).toContain('noRestrictedImports');
+  });
 
-  it.each(['@oo/contracts', './neighbour.js'])('may import %s', (module) => {
+  it.each(['@oo/contracts', '@oo/event-sourcing/pure', './neighbour.js'])('may import %s', (module) => {
     expect(lint(path, `import * as it from '${module}';\nexport { it };\n`)).not.toContain(
       'noRestrictedImports',
     );
@@ -65,6 +70,32 @@ describe.each(DOMAIN_FILES)('%s', (path) => {
   it('may calculate', () => {
     expect(lint(path, 'export const least = (one: number) => Math.min(one, 2);\n')).not.toContain('are pure');
   });
+});
+
+it('loads nothing that reaches a server with what domain files may import', () => {
+  const probe = `
+    const { registerHooks } = await import('node:module');
+    const loaded = [];
+    registerHooks({ load: (url, context, next) => (loaded.push(url), next(url, context)) });
+    await import('@oo/event-sourcing/pure');
+    console.log(JSON.stringify(loaded));`;
+  const { stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', probe], {
+    cwd: join(ROOT, 'projections'),
+    encoding: 'utf8',
+  });
+  const loaded = JSON.parse(stdout) as string[];
+  expect(loaded.filter((url) => url.includes('/event-sourcing/')).length).toBeGreaterThan(5);
+  // Contracts hash and name; they reach nothing.
+  const allowed = [
+    '/infra/event-sourcing/',
+    '/contracts/',
+    '/zod/',
+    '/@bufbuild/',
+    '/canonicalize/',
+    '/uuid/',
+  ];
+  const others = loaded.filter((url) => !allowed.some((part) => url.includes(part)) && url !== 'node:crypto');
+  expect(others).toEqual([]);
 });
 
 it('does not bind what is no domain file', () => {

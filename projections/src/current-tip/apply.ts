@@ -1,6 +1,6 @@
 import type { EventType, RecordedEvent } from '@oo/contracts';
 import { TipKind } from '@oo/contracts';
-import { type Change, defineProjection, present, update, upsert } from '@oo/event-sourcing';
+import { type Change, defineProjection, present, update, upsert } from '@oo/event-sourcing/pure';
 import { currentTipTable } from './tables.js';
 
 const NO_TIP = {

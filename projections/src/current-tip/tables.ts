@@ -1,4 +1,4 @@
-import { type RowOf, table } from '@oo/event-sourcing';
+import { type RowOf, table } from '@oo/event-sourcing/pure';
 
 /** A row for each person who has had a decision; `tip_id` is null while no tip is active. */
 export const currentTipTable = table({

@@ -1,5 +1,5 @@
 import { type EventType, epochMs, instant, type RecordedEvent } from '@oo/contracts';
-import { type Change, defineProjection, present, remove, upsert } from '@oo/event-sourcing';
+import { type Change, defineProjection, present, remove, upsert } from '@oo/event-sourcing/pure';
 import { deadlinesTable } from './tables.js';
 
 /** How long after a tip's end an answer may still be on its way from a page. */

@@ -1,4 +1,4 @@
-import { type RowOf, table } from '@oo/event-sourcing';
+import { type RowOf, table } from '@oo/event-sourcing/pure';
 
 /** A row for each available decision whose outcome is open. */
 export const deadlinesTable = table({

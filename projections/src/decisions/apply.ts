@@ -1,5 +1,5 @@
 import { type EventType, type RecordedEvent, TipKind, type Trigger } from '@oo/contracts';
-import { type Change, defineProjection, type Json, present, update, upsert } from '@oo/event-sourcing';
+import { type Change, defineProjection, type Json, present, update, upsert } from '@oo/event-sourcing/pure';
 import { type DecisionRow, decisionsTable } from './tables.js';
 
 const READS = [

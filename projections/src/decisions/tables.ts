@@ -1,4 +1,4 @@
-import { type RowOf, table } from '@oo/event-sourcing';
+import { type RowOf, table } from '@oo/event-sourcing/pure';
 
 /** A row for each decision point that has ended: with a tip, with silence, or void. */
 export const decisionsTable = table({

@@ -1,5 +1,5 @@
 import { type CommandOf, type DomainEvent, ownerOf, problem } from '@oo/contracts';
-import { addressOf, type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
+import { addressOf, type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing/pure';
 
 export type SkipParkedEvent = CommandOf<'SkipParkedEvent'>;
 export type SkipEvent = DomainEvent<'ParkedEventSkipped'>;

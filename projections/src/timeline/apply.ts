@@ -1,5 +1,5 @@
 import type { EventType, RecordedEvent } from '@oo/contracts';
-import { type Change, defineProjection, type Json, present, upsert } from '@oo/event-sourcing';
+import { type Change, defineProjection, type Json, present, upsert } from '@oo/event-sourcing/pure';
 import { timelineTable } from './tables.js';
 
 const READS = [

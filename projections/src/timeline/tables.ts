@@ -1,4 +1,4 @@
-import { type RowOf, table } from '@oo/event-sourcing';
+import { type RowOf, table } from '@oo/event-sourcing/pure';
 
 /** A row for each event of a person. References, times, codes and numbers; no text. */
 export const timelineTable = table({

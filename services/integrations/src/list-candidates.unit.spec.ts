@@ -17,7 +17,8 @@ function named(name: string): Connector {
     ...demoConnector.manifest,
     name,
     address: `OO_${name.toUpperCase()}_URL`,
-    timeoutMs: 150,
+    // Long enough for whoever answers, on a busy machine too.
+    timeoutMs: name === 'silent' ? 150 : 5_000,
   };
   return {
     ...demoConnector,

@@ -93,7 +93,7 @@ function insertedBefore(text: string, mark: string, insertion: string, file: str
 function filesOf(name: string): Record<string, string> {
   const [value, type, table] = [camel(name), pascal(name), name.replaceAll('-', '_')];
   return {
-    'tables.ts': `import { type RowOf, table } from '@oo/event-sourcing';
+    'tables.ts': `import { type RowOf, table } from '@oo/event-sourcing/pure';
 
 /** A row for each person who has told a mood: the newest. */
 export const ${value}Table = table({
@@ -110,7 +110,7 @@ export const ${value}Table = table({
 export type ${type}Row = RowOf<typeof ${value}Table>;
 `,
     'apply.ts': `import type { EventType, RecordedEvent } from '@oo/contracts';
-import { type Change, defineProjection, present, upsert } from '@oo/event-sourcing';
+import { type Change, defineProjection, present, upsert } from '@oo/event-sourcing/pure';
 import { ${value}Table } from './tables.js';
 
 const READS = ['MoodReported'] as const satisfies readonly EventType[];

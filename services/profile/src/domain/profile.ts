@@ -5,7 +5,7 @@ import {
   type PreferencesChanged,
   problem,
 } from '@oo/contracts';
-import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
+import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing/pure';
 
 export type ProfileEvent = DomainEvent<
   'UserRegistered' | 'PreferencesChanged' | 'ConsentGranted' | 'ConsentWithdrawn' | 'UserErased'

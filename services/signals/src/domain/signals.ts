@@ -10,7 +10,7 @@ import {
   readMetadata,
   signalCommandId,
 } from '@oo/contracts';
-import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
+import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing/pure';
 
 export type SignalEvent = DomainEvent<
   'TaskObserved' | 'TaskCompleted' | 'HabitChecked' | 'BusyTimeObserved' | 'MoodReported' | 'ContextObserved'

@@ -1,5 +1,5 @@
 import type { CommandOf, DecisionRecord, Trigger } from '@oo/contracts';
-import type { CommandContext } from '@oo/event-sourcing';
+import type { CommandContext } from '@oo/event-sourcing/pure';
 
 /** What a person has settled, as far as it bounds their tips. */
 export interface Terms {

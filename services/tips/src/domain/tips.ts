@@ -7,7 +7,7 @@ import {
   problem,
   VoidReason,
 } from '@oo/contracts';
-import { type CommandContext, type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
+import { type CommandContext, type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing/pure';
 import type { TipsCommand } from './commands.js';
 import { answered, closing } from './outcome.js';
 import { recordDecision } from './record-decision.js';

@@ -1,5 +1,5 @@
 import { type DomainEvent, problem, type SharedCommandOf } from '@oo/contracts';
-import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing';
+import { type Decider, type Decision, fromTheFuture } from '@oo/event-sourcing/pure';
 
 export type PriorEvent = DomainEvent<'PriorPublished'>;
 export type PolicyEvent = DomainEvent<'PolicyJudged'>;
