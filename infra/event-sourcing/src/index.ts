@@ -1,5 +1,6 @@
 export * from './clock/clock.js';
 export * from './clock/steered-clock.js';
+export * from './clock/steering.js';
 export * from './command-handling/command-handling.js';
 export * from './command-handling/future.js';
 export * from './decider/decider.js';

@@ -20,7 +20,7 @@ import { lockDataFolder } from './data-folder-lock.js';
 import { dropReadModelsIfAsked } from './drop-read-models.js';
 import { choosePlaces, demoLife, infrastructure, services } from './parts.js';
 import { inDataDir, type Settings } from './settings.js';
-import { answerForClock } from './standing-clock.js';
+import { answerForStandingClock } from './standing-clock.js';
 
 /** The demo's history takes longer than a start: it is a life of weeks. */
 const HISTORY_TIMEOUT_MS = 3_600_000;
@@ -137,7 +137,7 @@ async function run(
         await ensureDatabases(postgres, ['vault', 'readmodels'], ['readmodels']);
       }
       if (settings.OO_DEMO === 'on')
-        leaveClock = await answerForClock(inDataDir(settings, 'demo', CLOCK_FILE), places.natsUrl);
+        leaveClock = await answerForStandingClock(inDataDir(settings, 'demo', CLOCK_FILE), places.natsUrl);
       await start(services(settings, secrets, places));
       if (settings.OO_DEMO === 'on') {
         const person = await withVault(places.vaultUrl, settings.OO_TENANT, (vault) =>

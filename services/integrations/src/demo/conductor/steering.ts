@@ -1,7 +1,8 @@
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { CLOCK_FILE, CLOCK_QUERY, CLOCK_SUBJECT, epochMs, type Instant, parseInstant } from '@oo/contracts';
+import { CLOCK_FILE, CLOCK_SUBJECT, epochMs, type Instant } from '@oo/contracts';
+import { answerForClock, standingAt } from '@oo/event-sourcing';
 
 /**
  * The clock of every process that was started with `OO_CLOCK=steered`, as far as this one moves it. Where it stands is
@@ -18,12 +19,8 @@ export class Steering {
   ) {
     mkdirSync(folder, { recursive: true });
     this.#path = join(folder, CLOCK_FILE);
-    this.#now = readClock(this.#path);
-    nats.subscribe(CLOCK_QUERY, {
-      callback: (_error, message) => {
-        message.respond(JSON.stringify({ now: this.#now ?? null }));
-      },
-    });
+    this.#now = standingAt(this.#path);
+    answerForClock(nats, () => this.#now);
   }
 
   /** Where the clock was put last; undefined while it runs by itself. */
@@ -55,13 +52,5 @@ export class Steering {
   async #tell(now: Instant | null): Promise<void> {
     this.nats.publish(CLOCK_SUBJECT, JSON.stringify({ now }));
     await this.nats.flush();
-  }
-}
-
-function readClock(path: string): Instant | undefined {
-  try {
-    return parseInstant(readFileSync(path, 'utf8').trim());
-  } catch {
-    return undefined;
   }
 }
