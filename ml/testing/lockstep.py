@@ -20,7 +20,7 @@ from typing import Any, Final, cast
 
 from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
-from nats.js.errors import APIError
+from nats.js.errors import APIError, NotFoundError
 
 from ml.recommender.catalogue import load_advices
 from ml.recommender.fold import COMMON_PRIOR, prior_of
@@ -158,6 +158,11 @@ class _Client:
 
     async def delete_stream(self, stream: str) -> None:
         await self._ask({"kind": "delete", "stream": stream}, 5.0)
+
+    async def stream_info(self, stream: str) -> None:
+        answer = await self._ask({"kind": "look", "stream": stream}, 5.0)
+        if not answer["is"]:
+            raise NotFoundError
 
     async def request(self, subject: str, body: bytes, timeout: float) -> _Reply:  # noqa: ASYNC109
         answer = await self._ask({"kind": "request", "subject": subject, "body": json.loads(body)}, timeout)

@@ -12,7 +12,7 @@ import type {
 } from '@oo/event-sourcing';
 import { STREAMS } from '@oo/event-sourcing';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from '@oo/relay';
-import type { Broker, Message, PublishAck } from './broker.js';
+import { type Broker, type Message, type PublishAck, SILENCE } from './broker.js';
 import { type Life, living } from './life.js';
 import type { Network } from './network.js';
 import type { Random } from './random.js';
@@ -70,12 +70,14 @@ export class BrokerClient implements Topic, WorkSource {
   }
 
   /** Publishes with an acknowledgement. @throws Error where no stream takes the subject */
-  publish(stream: string, subject: string, body: string, id: string): Promise<PublishAck> {
-    return this.#ask(() => {
-      const ack = this.broker.publish(stream, subject, body, { id });
-      if (ack === undefined) throw new Error('no stream takes the subject');
-      return ack;
-    });
+  async publish(stream: string, subject: string, body: string, id: string): Promise<PublishAck> {
+    const ack = await this.#ask(() => this.broker.publish(stream, subject, body, { id }));
+    if (ack === undefined) throw new Error('no stream takes the subject');
+    return ack === SILENCE ? new Promise(() => undefined) : ack;
+  }
+
+  has(stream: string): Promise<boolean> {
+    return this.#ask(() => this.broker.streams.has(stream));
   }
 
   remake(): Promise<void> {
@@ -95,6 +97,7 @@ export class BrokerClient implements Topic, WorkSource {
       this.time.schedule(this.#lastArrival - this.time.now, () => {
         if (!this.network.answers('broker')) return;
         const ack = this.broker.publishEvent(subject, body, headers);
+        if (ack === SILENCE) return;
         if (Math.random() < faults.unheard) return;
         this.#lastReply = Math.max(this.#lastReply, this.time.now + this.network.latency());
         const bytes = new TextEncoder().encode(ack === undefined ? '' : JSON.stringify(ack));

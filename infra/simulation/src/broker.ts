@@ -38,6 +38,9 @@ export type PublishAck =
   | { readonly seq: number; readonly duplicate?: true }
   | { readonly error: { readonly description: string; readonly err_code: number } };
 
+/** What nats-server answers where it could not write: nothing. */
+export const SILENCE = Symbol('no answer');
+
 const DUPLICATE_WINDOW_MS = 120_000;
 /** JetStream waits 30 s as it is configured; sooner is more of what may happen, and less waiting. */
 const ACK_WAIT_MS = 4_000;
@@ -78,11 +81,9 @@ export class Broker {
     subject: string,
     body: string,
     { id, expectedLast, position }: { id: string; expectedLast?: number; position?: bigint },
-  ): PublishAck | undefined {
+  ): PublishAck | typeof SILENCE | undefined {
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
-    if (this.isFull || stream.isBroken)
-      return { error: { description: 'the message was not stored', err_code: 10077 } };
     const known = stream.ids.get(id);
     if (known !== undefined && this.time.now - known.at < DUPLICATE_WINDOW_MS) {
       return { seq: known.sequence, duplicate: true };
@@ -90,6 +91,8 @@ export class Broker {
     if (expectedLast !== undefined && expectedLast !== stream.lastSequence) {
       return { error: { description: `wrong last sequence: ${stream.lastSequence}`, err_code: 10071 } };
     }
+    if (this.isFull) stream.isBroken = true;
+    if (stream.isBroken) return SILENCE;
     const before = stream.messages.at(-1);
     const sequence = ++stream.lastSequence;
     const message: Message = { sequence, subject, body, id, position };
@@ -101,7 +104,7 @@ export class Broker {
     return { seq: sequence };
   }
 
-  publishEvent(subject: string, body: string, headers: MsgHdrs): PublishAck | undefined {
+  publishEvent(subject: string, body: string, headers: MsgHdrs): ReturnType<Broker['publish']> {
     const expected = headers.get('Nats-Expected-Last-Sequence');
     return this.publish(EVENTS_STREAM, subject, body, {
       id: headers.get('Nats-Msg-Id'),

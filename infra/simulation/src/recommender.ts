@@ -17,6 +17,7 @@ const said = z.discriminatedUnion('kind', [
     messageId: z.string(),
   }),
   z.object({ kind: z.literal('delete'), id: z.int(), stream: z.string() }),
+  z.object({ kind: z.literal('look'), id: z.int(), stream: z.string() }),
   z.object({
     kind: z.literal('compared'),
     due: z.array(z.string()),

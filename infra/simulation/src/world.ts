@@ -443,6 +443,14 @@ export class World {
             () => undefined,
           );
         return;
+      case 'look':
+        this.#brokerClient(life)
+          .has(said.stream)
+          .then(
+            (is) => tell({ kind: 'answer', id: said.id, body: { is } }),
+            () => undefined,
+          );
+        return;
       case 'request':
         this.#answer(said.subject, said.body, life).then(
           (body) => tell({ kind: 'answer', id: said.id, body }),
