@@ -80,7 +80,10 @@ export class Relay {
 
   async #remakeIfUnstored(error: unknown): Promise<void> {
     // Every round begins with questions: what else goes wrong shows that the broker is away or slow, not that it is stuck.
-    if (!(error instanceof PipelineBroken) || error.why !== 'unstored') {
+    const why = error instanceof PipelineBroken ? error.why : undefined;
+    // What the stream has had before is known without a write, and says nothing of it.
+    if (why === 'repeated') return;
+    if (why !== 'unstored') {
       this.#unstoredSince = undefined;
       return;
     }
@@ -90,7 +93,8 @@ export class Relay {
     this.#unstoredSince = undefined;
     try {
       await this.topic.remake();
-      this.report({ kind: 'remade', reason: error.message });
+      this.#repeats = 0;
+      this.report({ kind: 'remade', reason: String(error) });
     } catch (failure) {
       this.report({ kind: 'interrupted', error: failure });
     }
@@ -122,7 +126,9 @@ export class Relay {
       if (signal.aborted) await this.#finish(publisher, mirror);
     } catch (error) {
       if (publisher.acknowledged !== undefined) this.#unstoredSince = undefined;
-      this.#repeats = error instanceof PipelineBroken && error.why === 'repeated' ? this.#repeats + 1 : 0;
+      const why = error instanceof PipelineBroken ? error.why : undefined;
+      if (why === 'repeated') this.#repeats++;
+      else if (why !== 'unstored') this.#repeats = 0;
       throw error;
     } finally {
       this.#publisher = undefined;

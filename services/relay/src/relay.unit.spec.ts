@@ -120,4 +120,15 @@ describe('a stream', () => {
     await relayed(topic, [1, 2, 3, 4].map(eventAt));
     expect(topic.stored.slice(3)).toEqual([10n, 20n, 30n, 40n]);
   });
+
+  // Found by the simulation (seed 253): that it knew the events hid that it stored nothing.
+  it('whose end is older than what it has had, and that stores nothing, is made anew', async () => {
+    const topic = new FakeTopic();
+    topic.stored = [10n, 20n, 30n, 10n];
+    for (const [index, n] of [1, 2, 3].entries()) topic.ids.set(`event ${n}`, index + 1);
+    topic.isSilent = true;
+    await relayed(topic, [1, 2, 3, 4].map(eventAt));
+    expect(topic.remade).toBe(1);
+    expect(topic.stored).toEqual([10n, 20n, 30n, 40n]);
+  });
 });
