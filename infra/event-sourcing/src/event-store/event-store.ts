@@ -1,5 +1,4 @@
 import {
-  type AllStreamRecordedEvent,
   BACKWARDS,
   EventStoreDBClient,
   FORWARDS,
@@ -9,7 +8,9 @@ import {
   StreamNotFoundError,
   WrongExpectedVersionError,
 } from '@eventstore/db-client';
+import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { type DomainEvent, EVENTS, type Metadata, metadataJson, payloadJson } from '@oo/contracts';
+import { readEvents, readOfAll } from './all.js';
 import { EventStoreUnavailable, StreamGone, unavailableBecause, WrongRevision } from './errors.js';
 import { quiet } from './quiet.js';
 import { isOurs, type StoredEvent, storedEvent } from './stored-event.js';
@@ -117,7 +118,7 @@ export class EventStore {
    */
   async *readAll(after?: bigint, page = PAGE): AsyncGenerator<StoredEvent[]> {
     for (let cursor = after; ; ) {
-      const events = await this.#readAll({ direction: FORWARDS, from: cursor ?? 'start', count: page });
+      const events = await this.#readAll(readOfAll(cursor ?? 'start', 'forwards', page));
       // Reading from a position starts with the event that stands there.
       const fresh = events.filter((event) => cursor === undefined || event.position > cursor);
       const last = fresh.at(-1);
@@ -168,7 +169,7 @@ export class EventStore {
 
   async *#backwards(page: number): AsyncGenerator<StoredEvent[]> {
     for (let cursor: bigint | undefined; ; ) {
-      const events = await this.#readAll({ direction: BACKWARDS, from: cursor ?? 'end', count: page });
+      const events = await this.#readAll(readOfAll(cursor ?? 'end', 'backwards', page));
       const fresh = events.filter((event) => cursor === undefined || event.position < cursor);
       const last = fresh.at(-1);
       if (last === undefined) return;
@@ -206,19 +207,10 @@ export class EventStore {
     return events;
   }
 
-  async #readAll(options: {
-    direction: typeof FORWARDS | typeof BACKWARDS;
-    from: bigint | 'start' | 'end';
-    count: number;
-  }): Promise<StoredEvent[]> {
-    const { from, direction, count } = options;
-    const fromPosition = typeof from === 'bigint' ? { commit: from, prepare: from } : from;
+  async #readAll(read: ReadReq): Promise<StoredEvent[]> {
     const events: StoredEvent[] = [];
     try {
-      const read = this.#client.readAll({ direction, fromPosition, maxCount: count });
-      for await (const { event } of quiet(read)) {
-        if (event !== undefined) events.push(storedEvent(event as AllStreamRecordedEvent));
-      }
+      for await (const event of readEvents(this.#client, read)) events.push(event);
     } catch (error) {
       throw this.#failure(error, '$all');
     }

@@ -1,7 +1,7 @@
-import { EventStoreDBClient, START, streamNameFilter } from '@eventstore/db-client';
+import { EventStoreDBClient } from '@eventstore/db-client';
 import { streamPrefixes } from '@oo/contracts';
-import { quiet } from './quiet.js';
-import { isOurs, type StoredEvent, storedEvent } from './stored-event.js';
+import { readEvents, subscriptionToAll } from './all.js';
+import { isOurs, type StoredEvent } from './stored-event.js';
 
 /** {@link EventStore.follow}, over a connection of its own that is filtered to oO's streams by the server. */
 export async function followAll(
@@ -11,29 +11,18 @@ export async function followAll(
   signal: AbortSignal,
 ): Promise<void> {
   const client = EventStoreDBClient.connectionString(url);
-  const subscription = quiet(
-    client.subscribeToAll({
-      fromPosition: after === undefined ? START : { commit: after, prepare: after },
-      filter: streamNameFilter({ prefixes: streamPrefixes() }),
-    }),
-  );
-  const stop = () => subscription.destroy();
-  signal.addEventListener('abort', stop, { once: true });
+  const subscription = subscriptionToAll(after ?? 'start', streamPrefixes());
   try {
     signal.throwIfAborted();
-    for await (const { event } of subscription) {
-      if (event === undefined) continue;
-      const stored = storedEvent(event);
-      if (!isOurs(stored)) continue;
-      const handled = handle(stored);
+    for await (const event of readEvents(client, subscription, signal)) {
+      if (!isOurs(event)) continue;
+      const handled = handle(event);
       if (handled !== undefined) await handled;
     }
     throw new Error('the event store ended the subscription');
   } catch (error) {
     if (!signal.aborted) throw error;
   } finally {
-    signal.removeEventListener('abort', stop);
-    await subscription.unsubscribe().catch(() => {});
     await client.dispose();
   }
 }
