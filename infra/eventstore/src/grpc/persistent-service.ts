@@ -375,7 +375,8 @@ async function read(
   access: Access,
   call: ServerDuplexStream<Buffer, Buffer>,
 ): Promise<void> {
-  const out = new Outgoing(call);
+  // Acknowledgements come one by one and each lets one event go: those that came together are answered together.
+  const out = new Outgoing(call, setImmediate);
   let consumer: Consumer | undefined;
   let group: Group | undefined;
   call.pause();
