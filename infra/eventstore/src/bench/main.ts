@@ -310,11 +310,13 @@ async function main(): Promise<void> {
     if (wanted('persistent')) {
       const acknowledged = Math.min(count, 20_000);
       for (let n = 0; n < acknowledged; n += 500) await ours.client.appendToStream('persistent', events(500));
-      const perRound: number[] = [];
-      for (let turn = 0; turn < rounds; turn++) {
-        perRound.push(await persistent(ours.client, 'persistent', `group-${turn}`, acknowledged));
-      }
-      add('persistent-ack', 'events/s', median(perRound));
+      add(
+        'persistent-ack',
+        'events/s',
+        ...(await compare(targets, rounds, ({ client }, turn) =>
+          persistent(client, 'persistent', `group-${turn}`, acknowledged),
+        )),
+      );
     }
     add('memory', 'MB', ours.memory(), none.memory());
     await ours.stop();
