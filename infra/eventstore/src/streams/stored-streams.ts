@@ -194,7 +194,7 @@ export class StoredStreams {
 
   protected recordAt(entry: StreamEntry, revision: number): RecordView | undefined {
     const extents = this.extentsOf(entry);
-    const place = extents.locate(revision);
+    const place = extents.locate(revision, entry.last);
     const extent = place && extents.at(place.segment);
     if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
       return undefined;
@@ -209,7 +209,7 @@ export class StoredStreams {
     const revision = wanted === -1 ? entry.last : wanted;
     if (revision > entry.last || revision < this.firstVisible(entry)) return undefined;
     const extents = this.extentsOf(entry);
-    const place = extents.locate(revision);
+    const place = extents.locate(revision, entry.last);
     const extent = place && extents.at(place.segment);
     if (place === undefined || extent === undefined || extent.revisionAt(place.n) !== revision)
       return undefined;
@@ -242,7 +242,7 @@ export class StoredStreams {
     const start = Math.max(from, first);
     const stop = Math.min(last, from + limit - 1);
     const extents = this.extentsOf(entry);
-    const place = extents.locate(start);
+    const place = extents.locate(start, last);
     let next = Math.min(stop + 1, Math.max(start, last + 1));
     let bytes = 0;
     if (place !== undefined && start <= stop) {
@@ -285,7 +285,7 @@ export class StoredStreams {
     const top = Math.min(start, last);
     if (top >= stop) {
       let previous = -1;
-      for (let e = extents.locate(top)?.segment ?? extents.segments.length - 1; e >= 0; e--) {
+      for (let e = extents.locate(top, last)?.segment ?? extents.segments.length - 1; e >= 0; e--) {
         const extent = extents.at(e);
         if (extent === undefined) continue;
         let n = extent.count - 1;

@@ -40,23 +40,34 @@ export class StreamExtents {
     return extent;
   }
 
-  /** The segment and the place in its extent of the first event at or after a revision. */
-  locate(revision: number): { segment: number; n: number } | undefined {
+  /**
+   * The segment and the place in its extent of the first event at or after a revision. The stream's last revision lets
+   * the segment be guessed.
+   */
+  locate(revision: number, last: number): { segment: number; n: number } | undefined {
     let low = 0;
     let high = this.segments.length;
+    /** Revisions below lie before `low`, those from `above` on not before `high`. */
+    let below = 0;
+    let above = last + 1;
     let candidate: { segment: number; extent: StreamExtent } | undefined;
-    while (low < high) {
-      const middle = (low + high) >> 1;
-      let segment = middle;
+    for (let guesses = 0; low < high; guesses++) {
+      // Most streams grow evenly; one that did not costs two looks more than halving.
+      const share = guesses < 2 && below < above ? (revision - below) / (above - below) : 0.5;
+      const guess = low + Math.floor((high - low) * Math.min(Math.max(share, 0), 0.999));
+      let segment = guess;
       let extent = this.at(segment);
       while (extent === undefined && ++segment < high) extent = this.at(segment);
       if (extent === undefined) {
-        high = middle;
+        high = guess;
       } else if (extent.last < revision) {
         low = segment + 1;
+        below = extent.last + 1;
       } else {
         candidate = { segment, extent };
-        high = middle;
+        if (extent.first <= revision) break;
+        high = guess;
+        above = extent.first;
       }
     }
     if (candidate === undefined) return undefined;
