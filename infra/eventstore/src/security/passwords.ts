@@ -21,8 +21,21 @@ export async function verifyPassword(password: string, stored: PasswordHash): Pr
   return key.length === expected.length && timingSafeEqual(key, expected);
 }
 
-function derive(password: string, salt: Buffer): Promise<Buffer> {
-  return new Promise((resolve, reject) => {
-    scrypt(password, salt, KEY_LENGTH, COST, (error, key) => (error ? reject(error) : resolve(key)));
-  });
+/** Keys are derived on the threads that also sync the log: whoever guesses passwords must leave some of them free. */
+const AT_ONCE = 2;
+let deriving = 0;
+const waiting: (() => void)[] = [];
+
+async function derive(password: string, salt: Buffer): Promise<Buffer> {
+  if (deriving >= AT_ONCE) await new Promise<void>((resolve) => waiting.push(resolve));
+  else deriving++;
+  try {
+    return await new Promise((resolve, reject) => {
+      scrypt(password, salt, KEY_LENGTH, COST, (error, key) => (error ? reject(error) : resolve(key)));
+    });
+  } finally {
+    const next = waiting.shift();
+    if (next === undefined) deriving--;
+    else next();
+  }
 }
