@@ -157,11 +157,17 @@ async function copyRange(
 
 /** Copies a backup into an empty folder, from which a server then starts. The backup is verified first. */
 export async function restore(options: CopyOptions): Promise<CopyReport> {
-  const { files, from, to } = options;
+  const { files, from, to, progress } = options;
   if (files.exists(to) && files.list(to).length > 0) {
     throw new CopyRefused(`${to} is not empty; a backup is restored into an empty folder`);
   }
-  const report = verifyFolder({ files, directory: from });
+  const report = verifyFolder({
+    files,
+    directory: from,
+    progress: (file, done, total) => {
+      if (done < total) progress?.(`verifying ${file}`, done, total);
+    },
+  });
   if (report.damage.length > 0) {
     throw new CopyRefused(
       `the backup in ${from} is damaged in ${report.damage.length} places; run verify on it`,
