@@ -3,6 +3,7 @@ import * as http2 from 'node:http2';
 import * as net from 'node:net';
 import * as os from 'node:os';
 import * as path from 'node:path';
+import persistent from '@eventstore/db-client/generated/persistent_pb.js';
 import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import emptyPb from 'google-protobuf/google/protobuf/empty_pb.js';
@@ -229,6 +230,66 @@ describe('damage in the middle', () => {
   });
 });
 
+describe('damage that is found beside the work', () => {
+  /** A server that runs, with one event of the stream `target` damaged on the disk since. */
+  const damaged = async (): Promise<{ port: number; writer: Client }> => {
+    const { port } = await start();
+    const writer = client(port);
+    await writer.appendToStream('target', event(1, 'CANARY'));
+    const segment = path.join(folder, 'data', '00000000.log');
+    const handle = fs.openSync(segment, 'r+');
+    fs.writeSync(handle, 'D', fs.readFileSync(segment).indexOf('CANARY'));
+    fs.closeSync(handle);
+    return { port, writer };
+  };
+  const link = () => db.binaryEvent({ type: '$>', data: Buffer.from('0@target') });
+
+  it('is told to the reader and by health, written down, and stops the next start', async () => {
+    const { port, writer } = await damaged();
+    expect(await problemOf(port)).toBe('ready');
+    await expect(collect(writer.readStream('target'))).rejects.toMatchObject({ code: 2 });
+    expect(await problemOf(port)).toMatch(/503 .*stream 'target', revision 0.*checksum/);
+    expect((await writer.appendToStream('other', event(2))).success).toBe(true);
+    await expect
+      .poll(() => fs.existsSync(path.join(folder, 'data', 'damage.json')), { timeout: 90_000 })
+      .toBe(true);
+    await disconnect(clients.pop() ?? writer);
+    await servers.pop()?.close();
+    await expect(start()).rejects.toThrow(/stream 'target', revision 0.*--repair/);
+  });
+
+  it('ends a live subscription that comes upon it by a link, and no append', async () => {
+    const { port, writer } = await damaged();
+    const subscription = writer.subscribeToStream('links', { resolveLinkTos: true });
+    const failed = new Promise((resolve) => subscription.once('error', resolve));
+    await new Promise((resolve) => subscription.once('confirmation', resolve));
+    await writer.appendToStream('links', event(0));
+    await new Promise((resolve) => subscription.once('data', resolve));
+    expect((await writer.appendToStream('links', link())).success).toBe(true);
+    expect(await failed).toMatchObject({ code: 2 });
+    expect((await writer.appendToStream('links', event(2))).nextExpectedRevision).toBe(2n);
+    expect(await problemOf(port)).toMatch(/503 .*stream 'target'/);
+  });
+
+  it('ends the consumers of a persistent subscription that comes upon it, and not the server', async () => {
+    const { writer } = await damaged();
+    const settings = db.persistentSubscriptionToStreamSettingsFromDefaults({
+      startFrom: 'start',
+      resolveLinkTos: true,
+    });
+    await writer.createPersistentSubscriptionToStream('links', 'live', settings);
+    const live = writer.subscribeToPersistentSubscriptionToStream('links', 'live');
+    const failed = new Promise((resolve) => live.once('error', resolve));
+    await new Promise((resolve) => live.once('confirmation', resolve));
+    expect((await writer.appendToStream('links', link())).success).toBe(true);
+    expect(await failed).toMatchObject({ code: 2 });
+    // A newcomer makes it try again, and is told too.
+    const again = writer.subscribeToPersistentSubscriptionToStream('links', 'live');
+    expect(await new Promise((resolve) => again.once('error', resolve))).toMatchObject({ code: 2 });
+    expect((await writer.appendToStream('links', event(2))).success).toBe(true);
+  });
+});
+
 describe('the commands', () => {
   it('back up a folder that is in use, and restore it, with progress', async () => {
     const server = await startCommand(['--data', path.join(folder, 'data'), '--port', '0']);
@@ -294,6 +355,53 @@ describe('memory', () => {
     expect(
       await collect(writer.readStream('s', { direction: 'backwards', fromRevision: 'end', maxCount: 1 })),
     ).toHaveLength(1);
+  });
+
+  it('is bounded for a consumer that asks for much and does not read, and it gets everything in the end', async () => {
+    const { port } = await start();
+    const writer = client(port);
+    const total = 2000;
+    const size = 10_000;
+    for (let n = 0; n < total; n += 50) {
+      await writer.appendToStream(
+        's',
+        Array.from({ length: 50 }, (_, k) => event(n + k, 'x'.repeat(size))),
+      );
+    }
+    await writer.createPersistentSubscriptionToStream(
+      's',
+      'g',
+      db.persistentSubscriptionToStreamSettingsFromDefaults({ startFrom: 'start' }),
+    );
+    const session = http2.connect(`http://127.0.0.1:${port}`, { settings: { initialWindowSize: 1024 } });
+    session.on('error', () => {});
+    const stream = session.request({
+      ':method': 'POST',
+      ':path': '/event_store.client.persistent_subscriptions.PersistentSubscriptions/Read',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+    });
+    let received = 0;
+    const options = new persistent.ReadReq.Options()
+      .setStreamIdentifier(new shared.StreamIdentifier().setStreamName(Buffer.from('s')))
+      .setGroupName('g')
+      .setBufferSize(100_000)
+      .setUuidOption(new persistent.ReadReq.Options.UUIDOption().setString(new shared.Empty()));
+    stream.write(framed(new persistent.ReadReq().setOptions(options).serializeBinary()));
+    await new Promise((resolve) => stream.once('response', resolve));
+    const inFlight = async (): Promise<number> =>
+      (await writer.getPersistentSubscriptionToStreamInfo('s', 'g')).stats.totalInFlightMessages;
+    await expect.poll(inFlight, { timeout: 90_000 }).toBeGreaterThan(50);
+    // More than a megabyte is not sent before it is read.
+    expect(await inFlight()).toBeLessThan((2 << 20) / size);
+    stream.on('data', (chunk: Buffer) => {
+      received += chunk.length;
+    });
+    session.settings({ initialWindowSize: 1 << 24 });
+    session.setLocalWindowSize(1 << 24);
+    await expect.poll(() => received, { timeout: 90_000 }).toBeGreaterThan(total * size);
+    expect(await inFlight()).toBe(total);
+    session.destroy();
   });
 
   it('is not taken by a request that is too large', async () => {

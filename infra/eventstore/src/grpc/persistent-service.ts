@@ -423,9 +423,15 @@ function join(
   out.send(new ProtoWriter().message(2, new ProtoWriter().string(1, `${stream}::${name}`)).finish());
   const connection = metadata.get('connection-name')[0];
   const sink = {
-    deliver: (message: Parameters<Consumer['sink']['deliver']>[0]) =>
-      out.send(encodeReadEvent(message, options, message.retries)),
+    deliver: (message: Parameters<Consumer['sink']['deliver']>[0]) => {
+      out.send(encodeReadEvent(message, options, message.retries));
+      if (!out.room) void out.drained().then(() => group.push());
+    },
     dropped: () => out.fail(dropped(stream, name)),
+    failed: (error: unknown) => out.fail(error),
+    get room() {
+      return out.room;
+    },
   };
   const label = connection === undefined ? '<unknown>' : connection.toString();
   return group.connect(sink, options.bufferSize, caller.name, label, peer);

@@ -6,6 +6,9 @@ import type { ConsumerStrategyName } from './settings.js';
 export interface ConsumerSink {
   deliver(message: Message): void;
   dropped(): void;
+  failed(error: unknown): void;
+  /** Whether more can be taken now: a consumer that does not read is sent no more, whatever it asked for. */
+  readonly room: boolean;
 }
 
 /** One connection that takes messages, and what it has not answered yet. */
@@ -28,8 +31,12 @@ export class Consumer {
     this.statistics = extraStatistics ? new Latencies() : undefined;
   }
 
+  get isFree(): boolean {
+    return this.slots > 0 && this.sink.room;
+  }
+
   send(message: Message): boolean {
-    if (this.slots <= 0) return false;
+    if (!this.isFree) return false;
     this.slots--;
     this.total++;
     this.inFlight.set(message.id, message);
@@ -165,7 +172,7 @@ class Pinned implements ConsumerStrategy {
   }
 
   dispatch(message: Message): Dispatched {
-    if (!this.consumers.some((consumer) => consumer.slots > 0)) return 'full';
+    if (!this.consumers.some((consumer) => consumer.isFree)) return 'full';
     const bucket = this.bucketOf(message);
     const owner = this.buckets[bucket] ?? this.assign(bucket);
     return owner.send(message) ? 'sent' : 'skipped';

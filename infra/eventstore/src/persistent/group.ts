@@ -74,7 +74,7 @@ export class Group {
       this.next = startFrom.value;
       this.isLive = false;
     }
-    this.fill();
+    this.readAhead();
   }
 
   // ---- the source
@@ -91,8 +91,27 @@ export class Group {
     return Math.min(this.settings.readBatchSize <= 0 ? 20 : this.settings.readBatchSize, 500);
   }
 
-  /** Reads ahead until the buffer is full or everything is read. */
   private fill(): void {
+    try {
+      this.readAhead();
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  /** What cannot be read ends the calls of the consumers, and not the server; whoever connects makes it try again. */
+  private fail(error: unknown): void {
+    this.isLive = false;
+    const consumers = [...this.consumers];
+    this.consumers.clear();
+    for (const consumer of consumers) {
+      this.letGo(consumer);
+      consumer.sink.failed(error);
+    }
+  }
+
+  /** Reads ahead until the buffer is full or everything is read. */
+  private readAhead(): void {
     while (!this.isLive && !this.closed && this.room) {
       if (this.toAll) this.readAll();
       else this.readStream();
@@ -181,7 +200,12 @@ export class Group {
       this.lastKnown = place;
       return;
     }
-    this.add(record.detach(), place);
+    try {
+      this.add(record.detach(), place);
+    } catch (error) {
+      this.next = place;
+      this.fail(error);
+    }
   }
 
   // ---- consumers
@@ -214,11 +238,15 @@ export class Group {
 
   disconnect(consumer: Consumer): void {
     if (!this.consumers.delete(consumer)) return;
+    this.letGo(consumer);
+    this.push();
+  }
+
+  private letGo(consumer: Consumer): void {
     this.strategy.remove(consumer);
     const lost = [...consumer.inFlight.values()].sort((a, b) => (a.sequence ?? 0) - (b.sequence ?? 0));
     consumer.inFlight.clear();
     for (const message of lost) this.retryLater(message);
-    this.push();
   }
 
   /** Sends what there is to those who have room. */

@@ -188,6 +188,11 @@ export class Log {
     return this.patrol.damage;
   }
 
+  /** Takes note of what a reader found damaged. */
+  note(damage: Damage): void {
+    this.patrol.note(damage);
+  }
+
   /** Why appends are refused at the moment, if they are. */
   get failure(): Error | undefined {
     return this.broken;

@@ -100,14 +100,19 @@ export class Patrol {
     this.left.shift();
     if (scan.end < limit) {
       const reason = scan.fault?.reason ?? 'beyond the end';
-      const found = describeDamage(segment.handle, segment.file, segment.base, scan.end, reason);
-      this.damage.push(found);
-      this.report(`${damageText(found)}; the next start refuses until it is repaired`);
-      const note = Buffer.from(`${JSON.stringify(this.damage, null, 1)}\n`);
-      replaceFile(this.files, path.join(this.directory, NOTE), note).catch((error: unknown) => {
-        this.report(`the damage could not be noted: ${String(error)}`);
-      });
+      this.note(describeDamage(segment.handle, segment.file, segment.base, scan.end, reason));
     }
+  }
+
+  /** Remembers damage, once, and writes it down for the next start. */
+  note(found: Damage): void {
+    if (this.damage.some((other) => other.file === found.file && other.position === found.position)) return;
+    this.damage.push(found);
+    this.report(`${damageText(found)}; the next start refuses until it is repaired`);
+    const note = Buffer.from(`${JSON.stringify(this.damage, null, 1)}\n`);
+    replaceFile(this.files, path.join(this.directory, NOTE), note).catch((error: unknown) => {
+      this.report(`the damage could not be noted: ${String(error)}`);
+    });
   }
 
   private noted(): Set<string> {

@@ -21,9 +21,25 @@ export class RecordReader {
     const place = segment?.placeOf(position);
     if (segment === undefined || place === undefined) throw new Error(`no record at position ${position}`);
     const record = this.inSegment(segment, place, sequential);
+    if (segment.compacted && record?.position !== position)
+      throw new Error(`no record at position ${position}`);
     if (record === undefined || record.position !== position) throw this.damaged(segment, place);
     return record;
   }
+
+  /** The record at a position that was remembered: undefined when another one, or the middle of one, is there by now. */
+  perhapsAt(position: number): RecordView | undefined {
+    this.isGuess = true;
+    try {
+      return this.at(position, false);
+    } catch {
+      return undefined;
+    } finally {
+      this.isGuess = false;
+    }
+  }
+
+  private isGuess = false;
 
   /** The record at a place of a segment; undefined at its end. */
   inSegment(segment: Segment, place: number, sequential: boolean): RecordView | undefined {
@@ -100,6 +116,8 @@ export class RecordReader {
   }
 
   private damaged(segment: Segment, place: number): DamagedLog {
-    return new DamagedLog([describeDamage(segment.handle, segment.file, segment.base, place, 'checksum')]);
+    const damage = describeDamage(segment.handle, segment.file, segment.base, place, 'checksum');
+    if (!this.isGuess) this.log.note(damage);
+    return new DamagedLog([damage]);
   }
 }

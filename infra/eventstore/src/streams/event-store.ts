@@ -236,12 +236,9 @@ export class EventStore extends StoredStreams {
     let record = this.log.pending(position);
     if (record === undefined) {
       if (position >= this.log.committed) return undefined;
-      try {
-        record = this.reader.at(position, false);
-      } catch {
-        // Scavenged since, or damaged: either way the id is not known any more.
-        return undefined;
-      }
+      // Scavenged since, or never written, or damaged: either way the id is not known any more.
+      record = this.reader.perhapsAt(position);
+      if (record === undefined) return undefined;
     }
     return record.id.equals(id) && record.stream === name && !record.isInvisible ? record : undefined;
   }

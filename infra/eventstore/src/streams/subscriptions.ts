@@ -79,6 +79,25 @@ abstract class CatchUp {
   /** Reads what lies before the live events; true when the end is reached. */
   protected abstract readPage(): 'more' | 'end' | 'wait' | 'stop';
 
+  protected abstract take(record: RecordView): void;
+
+  /**
+   * Told of each record that became durable, in the middle of answering those who appended: what goes wrong here, a link
+   * to an event that cannot be read, ends this subscription and nothing else.
+   */
+  live(record: RecordView): void {
+    try {
+      this.take(record);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  private fail(error: unknown): void {
+    this.stop();
+    this.sink.failed(error instanceof Error ? error : new Error(String(error)));
+  }
+
   protected async run(): Promise<void> {
     try {
       for (;;) {
@@ -103,8 +122,7 @@ abstract class CatchUp {
         });
       }
     } catch (error) {
-      this.stop();
-      this.sink.failed(error instanceof Error ? error : new Error(String(error)));
+      this.fail(error);
     }
   }
 
@@ -166,7 +184,7 @@ export class StreamSubscription extends CatchUp {
     return slice.end ? 'end' : 'more';
   }
 
-  live(record: RecordView): void {
+  protected take(record: RecordView): void {
     if (!this.isLive) {
       this.wake();
       return;
@@ -242,7 +260,7 @@ export class AllSubscription extends CatchUp {
     return slice.end ? 'end' : 'more';
   }
 
-  live(record: RecordView): void {
+  protected take(record: RecordView): void {
     if (!this.isLive) return;
     if (record.position < this.next) return;
     if (!this.sink.room) {
