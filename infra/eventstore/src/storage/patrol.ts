@@ -1,5 +1,6 @@
 import * as path from 'node:path';
 import { type Files, readWhole, replaceFile } from './files.js';
+import { checkRecord, MIN_RECORD_SIZE, type RecordFault } from './record.js';
 import {
   type Damage,
   DamagedLog,
@@ -7,12 +8,11 @@ import {
   describeDamage,
   SEGMENT_HEADER_SIZE,
   type Segment,
-  scanSegment,
 } from './segment.js';
 
 const NOTE = 'damage.json';
-const SLICE = 1 << 20;
-const PAUSE_MS = 100;
+const SLICE = 1 << 19;
+const PAUSE_MS = 50;
 
 /**
  * Reads the sealed segments once after each start, checksum by checksum: as much as a second allows before the server
@@ -83,25 +83,43 @@ export class Patrol {
     const next = this.left[0];
     if (next === undefined) return;
     const { segment } = next;
-    const limit = segment.limit;
-    const scan = scanSegment(
-      segment.handle,
-      segment.base,
-      segment.compacted,
-      limit,
-      () => {},
-      next.place,
-      SLICE,
-    );
-    if (scan.fault === undefined && scan.end > next.place && scan.end < limit) {
-      next.place = scan.end;
-      return;
-    }
+    const { place, fault } = this.check(segment, next.place);
+    next.place = place;
+    if (fault === undefined && place < segment.limit) return;
     this.left.shift();
-    if (scan.end < limit) {
-      const reason = scan.fault?.reason ?? 'beyond the end';
-      this.note(describeDamage(segment.handle, segment.file, segment.base, scan.end, reason));
+    if (fault !== undefined) {
+      this.note(describeDamage(segment.handle, segment.file, segment.base, place, fault));
     }
+  }
+
+  /** One buffer for all that is read: a fresh one each time would keep the garbage collector busy beside the work. */
+  private readonly buffer = Buffer.allocUnsafeSlow(SLICE);
+
+  /** Checks the records from a place on, as many as are whole in so many bytes; ends at the first that is none. */
+  private check(
+    segment: Segment,
+    from: number,
+    length = SLICE,
+  ): { place: number; fault: RecordFault | undefined } {
+    const left = segment.limit - from;
+    // A segment may be empty.
+    if (left === 0) return { place: from, fault: undefined };
+    const target =
+      length > SLICE ? Buffer.allocUnsafe(Math.min(length, left)) : this.buffer.subarray(0, left);
+    const slice = target.subarray(0, segment.handle.read(target, from));
+    let at = 0;
+    do {
+      const size = checkRecord(slice, at, segment.compacted ? undefined : segment.base + from + at);
+      if (size === 'beyond the end' && slice.length < left) {
+        // It goes on behind the slice: the next one begins with it, or has to be as long as it is.
+        if (at > 0) break;
+        const wanted = slice.length < MIN_RECORD_SIZE ? 0 : slice.readUInt32LE(0);
+        if (wanted > length) return this.check(segment, from, wanted);
+      }
+      if (typeof size === 'string') return { place: from + at, fault: size };
+      at += size;
+    } while (at < slice.length);
+    return { place: from + at, fault: undefined };
   }
 
   /** Remembers damage, once, and writes it down for the next start. */
