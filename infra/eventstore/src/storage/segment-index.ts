@@ -137,6 +137,8 @@ export function lowerBound(count: number, reached: (n: number) => boolean): numb
 
 const IS_BIG_ENDIAN = endianness() === 'BE';
 
+/** Streams whose entries are read together. */
+const BLOCK = 64;
 const MAGIC = 'OOIX';
 const VERSION = 1;
 const HEADER_SIZE = 64;
@@ -340,34 +342,36 @@ export class SealedIndex {
 
   find(key: Buffer): StreamExtent | undefined {
     if (this.streamCount === 0 || !this.mightContain(key)) return undefined;
-    // Keys are uniform, so the place is guessed from the key, a window of entries around the guess is read at once, and
-    // a guess that missed is corrected from the nearest key that was seen.
-    const window = 64;
-    const perEntry = 0x100000000 / this.streamCount;
+    const fences = this.fences ?? this.readFences();
     const wanted = key.readUInt32BE(0);
-    let low = 0;
-    let high = this.streamCount;
-    let guess = Math.floor(wanted / perEntry);
-    const buffer = Buffer.allocUnsafe(window * ENTRY_SIZE);
-    const compareTo = (n: number): number =>
-      buffer.compare(key, 0, KEY_SIZE, n * ENTRY_SIZE, n * ENTRY_SIZE + KEY_SIZE);
-    while (low < high) {
-      const start = Math.max(low, Math.min(guess - (window >> 1), high - window));
-      const count = Math.min(window, high - start);
-      this.handle.read(buffer.subarray(0, count * ENTRY_SIZE), HEADER_SIZE + start * ENTRY_SIZE);
-      if (compareTo(0) > 0) {
-        high = start;
-        guess = start - Math.ceil((buffer.readUInt32BE(0) - wanted) / perEntry);
-      } else if (compareTo(count - 1) < 0) {
-        low = start + count;
-        guess = low + Math.floor((wanted - buffer.readUInt32BE((count - 1) * ENTRY_SIZE)) / perEntry);
-      } else {
-        const n = lowerBound(count, (middle) => compareTo(middle) >= 0);
-        return n < count && compareTo(n) === 0 ? this.extent(buffer, n * ENTRY_SIZE) : undefined;
-      }
-      guess = Math.max(low, Math.min(guess, high - 1));
-    }
+    const block = Buffer.allocUnsafe(BLOCK * ENTRY_SIZE);
+    // The last block that begins before the key, and those after it that begin with the same four bytes.
+    let n = Math.max(0, lowerBound(fences.length, (n) => (fences[n] ?? 0) >= wanted) - 1);
+    do {
+      const count = Math.min(BLOCK, this.streamCount - n * BLOCK);
+      this.handle.read(block.subarray(0, count * ENTRY_SIZE), HEADER_SIZE + n * BLOCK * ENTRY_SIZE);
+      const compareTo = (entry: number): number =>
+        block.compare(key, 0, KEY_SIZE, entry * ENTRY_SIZE, entry * ENTRY_SIZE + KEY_SIZE);
+      const found = lowerBound(count, (entry) => compareTo(entry) >= 0);
+      if (found < count && compareTo(found) === 0) return this.extent(block, found * ENTRY_SIZE);
+    } while (fences[++n] === wanted);
     return undefined;
+  }
+
+  /** The first four bytes of the first key of each block, so that a stream is found with one read. */
+  private fences: Uint32Array | undefined;
+
+  private readFences(): Uint32Array {
+    const fences = new Uint32Array(Math.ceil(this.streamCount / BLOCK));
+    const chunk = Buffer.allocUnsafe(BLOCK * ENTRY_SIZE * 512);
+    for (let n = 0; n < fences.length; n += 512) {
+      this.handle.read(chunk, HEADER_SIZE + n * BLOCK * ENTRY_SIZE);
+      for (let k = 0; k < 512 && n + k < fences.length; k++) {
+        fences[n + k] = chunk.readUInt32BE(k * BLOCK * ENTRY_SIZE);
+      }
+    }
+    this.fences = fences;
+    return fences;
   }
 
   private extent(entry: Buffer, at: number): StreamExtent {
