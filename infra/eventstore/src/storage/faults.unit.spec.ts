@@ -279,4 +279,56 @@ describe('the log on a faulty disk', () => {
     disk.crash();
     expect(read(await open(disk), 'one')).toEqual([1, 2]);
   });
+
+  it('does not write again when what it acknowledged cannot be read back', async () => {
+    const disk = new FaultyDisk(random(11));
+    const store = await open(disk);
+    for (let n = 1; n <= 3; n++) await send(store, { stream: 'one', ids: [n], result: undefined });
+    disk.fault = (operation) => (operation === 'sync' ? 'sync-error' : undefined);
+    await send(store, { stream: 'one', ids: [4], result: undefined });
+    disk.fault = () => undefined;
+    disk.flip(`${DIRECTORY}/00000000.log`, 150, 1);
+    for (let n = 0; n < 5; n++) {
+      const refused: Attempt = { stream: 'one', ids: [5], result: undefined };
+      await send(store, refused);
+      expect(refused.result?.kind).toBe('failed');
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    }
+    expect(store.log.failure?.message).toMatch(/damage in 00000000\.log at position \d+/);
+    disk.flip(`${DIRECTORY}/00000000.log`, 150, 1);
+    let accepted: Attempt;
+    do {
+      accepted = { stream: 'one', ids: [5], result: undefined };
+      await send(store, accepted);
+      await new Promise((resolve) => setTimeout(resolve, 1));
+    } while (accepted.result?.kind === 'failed');
+    expect(read(store, 'one')).toEqual([1, 2, 3, 5]);
+  });
+
+  it('does not let an append that was refused come back from behind a later one', async () => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const disk = new FaultyDisk(random(seed));
+      const store = await open(disk);
+      await send(store, { stream: 'one', ids: [0], result: undefined });
+      // Both are written together, and in half: the first one is whole, and of the second enough is.
+      const refused: Attempt[] = [90, 91, 92].map((id) => ({ stream: 'two', ids: [id], result: undefined }));
+      disk.fault = (operation) => (operation === 'write' ? 'short-write' : undefined);
+      await Promise.all(refused.map((attempt) => send(store, attempt)));
+      expect(refused.map((attempt) => attempt.result?.kind)).toEqual(['failed', 'failed', 'failed']);
+      disk.fault = () => undefined;
+      // As long as the first of those.
+      await send(store, { stream: 'two', ids: [180], result: undefined });
+      disk.kill();
+      expect(read(await open(disk), 'two')).toEqual([180]);
+    }
+  });
+
+  it('refuses a folder of another format, with its number', async () => {
+    const disk = new FaultyDisk(random(12));
+    await (await open(disk)).log.close();
+    const manifest = `${DIRECTORY}/manifest.json`;
+    const later = disk.content(manifest).toString().replace('"format": 1', '"format": 9');
+    disk.open(manifest, 'create').write(Buffer.from(later), 0);
+    await expect(open(disk)).rejects.toThrow(/has format 9, this server reads format 1/);
+  });
 });

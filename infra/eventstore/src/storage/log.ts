@@ -349,32 +349,34 @@ export class Log {
    */
   private heal(): void {
     if (this.healing !== undefined || this.closed) return;
-    this.healing = (async () => {
-      try {
-        const active = this.active;
-        const scan = scanSegment(active.handle, active.base, false, this.committed - active.base, () => {});
-        if (scan.end !== this.committed - active.base) {
-          throw new DamagedLog([
-            describeDamage(
-              active.handle,
-              active.file,
-              active.base,
-              scan.end,
-              scan.fault?.reason ?? 'beyond the end',
-            ),
-          ]);
-        }
-        active.handle.truncate(this.committed - active.base);
-        await this.roll(this.committed);
-        this.recordsInActive = 0;
-        this.broken = undefined;
-        this.options.report('the log can be written again');
-      } catch (error) {
-        this.broken = asError(error);
-      } finally {
-        this.healing = undefined;
+    this.healing = this.tryToHeal().finally(() => {
+      this.healing = undefined;
+    });
+  }
+
+  private async tryToHeal(): Promise<void> {
+    try {
+      const active = this.active;
+      const scan = scanSegment(active.handle, active.base, false, this.committed - active.base, () => {});
+      if (scan.end !== this.committed - active.base) {
+        throw new DamagedLog([
+          describeDamage(
+            active.handle,
+            active.file,
+            active.base,
+            scan.end,
+            scan.fault?.reason ?? 'beyond the end',
+          ),
+        ]);
       }
-    })();
+      active.handle.truncate(this.committed - active.base);
+      await this.roll(this.committed);
+      this.recordsInActive = 0;
+      this.broken = undefined;
+      this.options.report('the log can be written again');
+    } catch (error) {
+      this.broken = asError(error);
+    }
   }
 
   /** Seals the active segment at its end and starts a new one there. */
