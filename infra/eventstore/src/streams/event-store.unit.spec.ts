@@ -18,7 +18,7 @@ const SLOW_MS = 120_000 + RUNS * 500;
 const DIRECTORY = '/data';
 const SEGMENT = 8192;
 
-export async function openStore(disk: FaultyDisk): Promise<EventStore> {
+export async function openStore(disk: FaultyDisk, clock?: () => number): Promise<EventStore> {
   const log = await Log.open({
     files: disk,
     directory: DIRECTORY,
@@ -27,7 +27,7 @@ export async function openStore(disk: FaultyDisk): Promise<EventStore> {
     report: () => {},
   });
   let now = 1_700_000_000_000_000;
-  return new EventStore(log, { streamCache: 100, idempotencyWindow: 10_000, now: () => ++now });
+  return new EventStore(log, { streamCache: 100, idempotencyWindow: 10_000, now: clock ?? (() => ++now) });
 }
 
 function idOf(name: string): Buffer {
@@ -289,6 +289,32 @@ describe('the event store against the model', () => {
     );
     expect(new Set(results.map((result) => JSON.stringify(result))).size).toBe(1);
     expect(readAll(store, 's')).toHaveLength(2);
+  });
+});
+
+describe('$maxAge', () => {
+  it('hides events as they grow old, and a scavenge takes them', async () => {
+    const disk = new FaultyDisk(random(6));
+    let now = 1_700_000_000_000_000;
+    const store = await openStore(disk, () => now);
+    await setMetadata(store, 's', { $maxAge: 10 });
+    for (const id of ['a', 'b', 'c']) {
+      await append(store, 's', 'any', [id]);
+      now += 4_000_000;
+    }
+    // Twelve, eight and four seconds old.
+    expect(readAll(store, 's')).toEqual([
+      { id: 'b', revision: 1 },
+      { id: 'c', revision: 2 },
+    ]);
+    expect(readBackwards(store, 's')).toEqual([2, 1]);
+    now += 60_000_000;
+    expect(readAll(store, 's')).toEqual([]);
+    await runScavenge(store, disk);
+    const bytes = disk.files.map((file) => disk.content(file).toString('latin1')).join('');
+    expect(bytes).not.toContain('b_______________');
+    expect(outcome(await append(store, 's', 2, ['d']))).toEqual({ kind: 'appended', revision: 3 });
+    expect(readAll(store, 's')).toEqual([{ id: 'd', revision: 3 }]);
   });
 });
 
