@@ -460,15 +460,28 @@ export class Log {
     return this.segments[low - 1];
   }
 
+  private get pendingBatches(): readonly Batch[] {
+    return this.inFlight === undefined ? this.batches : [this.inFlight, ...this.batches];
+  }
+
   /** A record that was appended and is not durable yet. */
   pending(position: number): RecordView | undefined {
-    for (const batch of this.inFlight === undefined ? this.batches : [this.inFlight, ...this.batches]) {
+    for (const batch of this.pendingBatches) {
       const offset = position - batch.position;
       if (offset >= 0 && offset < batch.length) {
         return new RecordView(batch.buffer, offset, batch.buffer.readUInt32LE(offset));
       }
     }
     return undefined;
+  }
+
+  /** All of them, in their order. */
+  *pendingRecords(): Generator<RecordView> {
+    for (const { buffer, length } of this.pendingBatches) {
+      for (let offset = 0; offset < length; offset += buffer.readUInt32LE(offset)) {
+        yield new RecordView(buffer, offset, buffer.readUInt32LE(offset));
+      }
+    }
   }
 
   /** Where the next record will be written. */

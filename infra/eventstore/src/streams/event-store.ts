@@ -217,6 +217,9 @@ export class EventStore extends StoredStreams {
         if (found === undefined && revision <= entry.last) {
           const stored = this.recordAt(entry, revision);
           if (stored?.id.equals(event.id)) found = stored;
+        } else if (found === undefined && known !== undefined) {
+          // The id is on its way twice, and the newer one is known.
+          found = this.pendingAt(entry, revision, event.id);
         }
         if (found === undefined) {
           return n === 0 && expected === 'no_stream' && softDeleted ? ok : wrong;
@@ -241,6 +244,13 @@ export class EventStore extends StoredStreams {
       if (record === undefined) return undefined;
     }
     return record.id.equals(id) && record.stream === name && !record.isInvisible ? record : undefined;
+  }
+
+  private pendingAt({ name }: StreamEntry, revision: number, id: Buffer): RecordView | undefined {
+    for (const record of this.log.pendingRecords()) {
+      if (record.revision === revision && record.id.equals(id) && record.stream === name) return record;
+    }
+    return undefined;
   }
 
   /**

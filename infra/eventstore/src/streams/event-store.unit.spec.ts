@@ -292,6 +292,17 @@ describe('the event store against the model', () => {
   });
 });
 
+it('a retry by exact revision is known while the original is on its way, also when an id came twice', async () => {
+  const store = await openStore(new FaultyDisk(random(3)));
+  const [, known, unknown] = await Promise.all([
+    append(store, 's', 'any', ['0', '1', '1']),
+    append(store, 's', 0, ['1']),
+    append(store, 's', 0, ['0']),
+  ]);
+  expect(outcome(known)).toEqual({ kind: 'appended', revision: 1 });
+  expect(outcome(unknown)).toEqual({ kind: 'wrong-expected-version', current: 2 });
+});
+
 describe('$maxAge', () => {
   it('hides events as they grow old, and a scavenge takes them', async () => {
     const disk = new FaultyDisk(random(6));
