@@ -25,6 +25,8 @@ export type ProblemKind = keyof typeof PROBLEM_KINDS;
 /** The field in question where a kind leaves no doubt. */
 const FIELDS: Partial<Record<ProblemKind, FieldError>> = {
   'malformed-json': { field: '(body)', message: 'is not well-formed JSON' },
+  'not-signed-in': { field: 'authorization', message: 'is no token of oO’s, and there is no session' },
+  'already-answered': { field: 'tipId', message: 'is of a tip that has its answer' },
   'unknown-user': { field: 'userId', message: 'is nobody’s' },
   'unknown-tip': { field: 'tipId', message: 'is no tip of this person’s, or an old one' },
   'too-large': { field: '(body)', message: 'is too large' },

@@ -159,6 +159,9 @@ const CASES: readonly (readonly [string, Call, number, string, string])[] = [
     'invalid-input',
     'seen',
   ],
+  ['a query of a signal', { path: '/v1/signals?x=1', body: mood }, 400, 'invalid-input', 'x'],
+  ['a query of an answer', { path: `/v1/tips/${TIP}/answers?x=1`, body: answer }, 400, 'invalid-input', 'x'],
+  ['a query of why', { method: 'GET', path: `/v1/tips/${TIP}/why?x=1` }, 400, 'invalid-input', 'x'],
   ['an unknown query', { method: 'GET', path: '/v1/timeline?page=2' }, 400, 'invalid-input', 'page'],
   [
     'a limit that is no number',
@@ -253,6 +256,48 @@ describe('bad input', () => {
       type: `urn:oo:problem:${kind}`,
       errors: [expect.objectContaining({ field })],
     });
+  });
+
+  it.each([
+    ['too large', { raw: JSON.stringify({ key: 'k'.repeat(70_000) }) }, 413, 'too-large', '(body)'],
+    ['empty', { raw: '' }, 400, 'malformed-json', '(body)'],
+    ['no JSON', { raw: '{"provider":' }, 400, 'malformed-json', '(body)'],
+    [
+      'no JSON by its type',
+      { raw: 'a=b', headers: { 'content-type': 'application/x-www-form-urlencoded' } },
+      415,
+      'unsupported-media-type',
+      'content-type',
+    ],
+    [
+      'a way back to elsewhere',
+      {
+        body: { provider: 'oidc', callbackURL: 'https://elsewhere.example/' },
+        path: '/api/auth/sign-in/social',
+      },
+      400,
+      'invalid-input',
+      'callbackURL',
+    ],
+  ] as const)('what signing in cannot take: %s', async (_name, input, status, kind, field) => {
+    const { response, problem } = await call({ path: '/api/auth/sign-in/social', ...input });
+    expect(response.headers.get('content-type')).toContain('application/problem+json');
+    expect(problem).toMatchObject({
+      status,
+      type: `urn:oo:problem:${kind}`,
+      errors: [expect.objectContaining({ field })],
+    });
+  });
+
+  it('a path out of the page’s folder that no client has tidied up is nowhere', async () => {
+    const { hostname, port } = new URL(gateway.url);
+    const status = await new Promise((resolve, reject) => {
+      request({ hostname, port, path: '/../../etc/passwd' })
+        .on('response', (response) => resolve(response.resume().statusCode))
+        .on('error', reject)
+        .end();
+    });
+    expect(status).toBe(404);
   });
 
   it('answers headers that are too long', async () => {

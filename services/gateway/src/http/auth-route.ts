@@ -2,6 +2,7 @@ import type { Sessions } from '@oo/auth';
 import { problem } from '@oo/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RateLimits } from '../caller/rate-limits.js';
+import { problemOf } from './problem-of.js';
 import { sendProblem } from './problem-response.js';
 
 /** Hands what comes in under `/api/auth` to better-auth, and answers its errors as problem documents. */
@@ -11,15 +12,19 @@ export function authRoute(
   limits: RateLimits,
   publicUrl: string,
 ): void {
-  fastify.route({
-    method: ['GET', 'POST'],
-    url: '/api/auth/*',
-    handler: async (request, reply) => {
-      await limits.count(request, reply);
-      const response = await sessions.handle(webRequest(request, publicUrl));
-      if (response.status >= 400) return sendProblem(reply, problemOf(response.status, request));
-      return send(reply, response);
-    },
+  fastify.register(async (scope) => {
+    // What fails before better-auth is asked (a body that is too large, no JSON) is answered as everywhere.
+    scope.setErrorHandler((error, request, reply) => sendProblem(reply, problemOf(error, request)));
+    scope.route({
+      method: ['GET', 'POST'],
+      url: '/api/auth/*',
+      handler: async (request, reply) => {
+        await limits.count(request, reply);
+        const response = await sessions.handle(webRequest(request, publicUrl));
+        if (response.status < 400) return send(reply, response);
+        return sendProblem(reply, problemOfAnswer(response.status, await response.text(), request));
+      },
+    });
   });
 }
 
@@ -49,9 +54,15 @@ async function send(reply: FastifyReply, response: Response): Promise<FastifyRep
 }
 
 /** What better-auth says about its errors is for its own client; these are the ones that a caller can mend. */
-function problemOf(status: number, request: FastifyRequest) {
+function problemOfAnswer(status: number, said: string, request: FastifyRequest) {
   const path = request.url.split('?', 1)[0] ?? '';
   if (status === 404) return problem('not-found', `There is no ${request.method} ${path}.`);
+  // Both are refused with 403: where to go on after signing in, and a request from another site.
+  if (status === 403 && /callback/i.test(said)) {
+    return problem('invalid-input', 'Begin to sign in again, on the page.', [
+      { field: 'callbackURL', message: 'has to be an address of oO’s own page' },
+    ]);
+  }
   if (status === 401 || status === 403)
     return problem('not-signed-in', 'Begin to sign in again, on the page.');
   if (status === 429) return problem('too-many-requests', 'Wait a minute.');

@@ -98,12 +98,12 @@ function ofHttp(
 
 /** What HTTP status the framework gives an error; 500 where it is none of the framework's. */
 function statusOf(error: unknown): number {
-  if (error instanceof HttpException) return error.getStatus();
-  if (error instanceof Error && 'statusCode' in error && typeof error.statusCode === 'number') {
-    // Only Nest's own guard tells of another site; a file that may not be read is not there for who asks.
-    return error.statusCode === 403 ? 404 : error.statusCode;
+  // Only Nest's own guard tells of another site; a file that may not be read is not there for who asks.
+  const cause = error instanceof HttpException ? error.cause : error;
+  if (cause instanceof Error && 'statusCode' in cause && typeof cause.statusCode === 'number') {
+    return cause.statusCode === 403 ? 404 : cause.statusCode;
   }
-  return 500;
+  return error instanceof HttpException ? error.getStatus() : 500;
 }
 
 /** The code of an error, or of what a framework's error was made of; empty where there is none. */

@@ -14,3 +14,6 @@ export const bigNumber = z
   .regex(/^\d{1,19}$/, 'must be a whole number, as an answer gave it')
   .transform((text) => BigInt(text))
   .pipe(z.bigint().max(2n ** 63n - 1n, 'must be a whole number, as an answer gave it'));
+
+/** Of an address that takes no query. */
+export const noQuery = z.strictObject({});

@@ -3,6 +3,7 @@ import type { Caller } from '../caller/caller.js';
 import { CallerGuard, TheCaller } from '../caller/caller-guard.js';
 import type { CommandSender } from '../commands/command-sender.js';
 import { Parsed } from '../http/parsed.js';
+import { noQuery } from '../http/query-values.js';
 import { COMMAND_SENDER, CURRENT_TIPS, EXPLANATIONS } from '../tokens.js';
 import {
   type AnswerInput,
@@ -39,6 +40,7 @@ export class TipsController {
     @TheCaller() caller: Caller,
     @Param('id') id: string,
     @Body(new Parsed(shownInput)) { shownAt, deviceId }: ShownInput,
+    @Query(new Parsed(noQuery)) _: object,
   ): Promise<TipRecorded> {
     const said = shownAt === undefined ? undefined : { at: shownAt, field: 'shownAt' };
     return showTip(this.commands, caller, decisionIdOfPath(id), deviceId, said);
@@ -49,13 +51,18 @@ export class TipsController {
     @TheCaller() caller: Caller,
     @Param('id') id: string,
     @Body(new Parsed(answerInput)) { answer, answeredAt, idempotencyKey }: AnswerInput,
+    @Query(new Parsed(noQuery)) _: object,
   ): Promise<TipRecorded> {
     const said = { at: answeredAt, field: 'answeredAt' };
     return answerTip(this.commands, caller, decisionIdOfPath(id), answer, idempotencyKey, said);
   }
 
   @Get('tips/:id/why')
-  why(@TheCaller() caller: Caller, @Param('id') id: string): Promise<Explanation> {
+  why(
+    @TheCaller() caller: Caller,
+    @Param('id') id: string,
+    @Query(new Parsed(noQuery)) _: object,
+  ): Promise<Explanation> {
     return this.explanations.of(caller.userId, decisionIdOfPath(id));
   }
 }
