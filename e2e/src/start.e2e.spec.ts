@@ -80,6 +80,10 @@ it('plays a history to its end that was stopped in the middle, as it would have 
 
 it.each([
   [{ OO_PORT: 'http' }, /OO_PORT: given "http"; allowed: a port from 1 to 65535/],
+  [
+    { OO_DATA_DIR: '/proc/nowhere/oo' },
+    /OO_DATA_DIR: \/proc\/nowhere\/oo is no folder that can be written to/,
+  ],
   [{ OO_DEMO: 'maybe' }, /OO_DEMO: given "maybe"; allowed: on, off/],
   [
     { OO_EVENTSTORE_URL: 'http://user:secret@host' },

@@ -1,4 +1,5 @@
-import { mkdirSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { CLOCK_FILE } from '@oo/contracts';
 import {
   ConfigurationRefused,
@@ -49,7 +50,7 @@ export async function up(
   say: Say,
   announce: (ready: Ready) => void,
 ): Promise<void> {
-  mkdirSync(settings.dataDir, { recursive: true, mode: 0o700 });
+  makeDataFolder(settings.dataDir);
   const lock = lockDataFolder(settings.dataDir);
   if (typeof lock === 'number') {
     const running = readRunFile(settings.dataDir);
@@ -67,6 +68,23 @@ export async function up(
     await run(settings, stop, say, announce);
   } finally {
     lock();
+  }
+}
+
+/** One folder after the other: `recursive` goes round in circles where the system refuses the last of them as missing. */
+function makeDataFolder(dataDir: string): void {
+  const missing: string[] = [];
+  for (let folder = resolve(dataDir); !existsSync(folder); folder = dirname(folder)) missing.unshift(folder);
+  try {
+    for (const folder of missing) mkdirSync(folder, { mode: 0o700 });
+    readdirSync(dataDir);
+    accessSync(dataDir, constants.W_OK);
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new CommandError(
+      EXIT.usage,
+      `OO_DATA_DIR: ${dataDir} is no folder that can be written to (${reason}).`,
+    );
   }
 }
 
