@@ -22,7 +22,7 @@ import numpy.typing as npt
 from matplotlib.figure import Figure
 
 from ml.evaluation.ope.intervals import student_quantile
-from ml.recommender.policies.learned_v1 import LearnedPolicy
+from ml.recommender.policies.learned_v2 import LearnedPolicy
 
 Array = npt.NDArray[np.float64]
 PROGRESS_ROWS = 500

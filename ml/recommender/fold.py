@@ -15,7 +15,7 @@ from oo_contracts.envelope import RecordedEvent
 from oo_contracts.ids import UserId
 
 COMMON_PRIOR: Final = "common.v1"
-PRIORS: Final[Mapping[str, str]] = {"v1": COMMON_PRIOR, "v2": "common.v2"}
+PRIORS: Final[Mapping[str, str]] = {"v1": COMMON_PRIOR, "v2": "common.v3"}
 """The prior that new decisions start from, for each feature map."""
 LATEST_PRIOR: Final = PRIORS[v2.VERSION]
 

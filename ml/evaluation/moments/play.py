@@ -16,7 +16,7 @@ from ml.evaluation.moments.parameters import ACTIONS, DEFAULT_WORLDS, STEPS, Wor
 from ml.learning.act_or_wait import ActOrWait
 from ml.learning.empirical_bayes import learned_prior
 from ml.learning.person_model import WAIT, Episode, Moment, PersonPrior, cold_prior
-from ml.recommender.policies.learned_v1 import LearnedPolicy
+from ml.recommender.policies.learned_v2 import LearnedPolicy
 
 POOL_EPISODES = 5
 POLICY = LearnedPolicy

@@ -1,6 +1,6 @@
 """Simulated people: learn a prior from some, and say what it and the policies are worth to others.
 
-python -m ml.evaluation.population prior --version common.v2 --out FILE [--people 100] [--days 24]
+python -m ml.evaluation.population prior --version common.v3 --out FILE [--people 100] [--days 24]
 python -m ml.evaluation.population pooling [--prior FILE] [--json OUT]
 python -m ml.evaluation.population year [--person N] [--days 365] [--json OUT] [--plot OUT.svg]
 """

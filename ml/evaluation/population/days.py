@@ -17,7 +17,7 @@ from ml.evaluation.population.people import Answer, Simulated
 from ml.recommender.decide import Decision, on_page
 from ml.recommender.draws import UNITS
 from ml.recommender.person import DAY, HOUR
-from ml.recommender.policies import learned_v1
+from ml.recommender.policies import learned_v2
 from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
 from ml.testing.life import MINUTE, MONDAY, Life
@@ -36,9 +36,9 @@ OUTCOMES: Final = {
     "IGNORED": tips_pb2.OUTCOME_KIND_IGNORED,
     "NEVER_SHOWN": tips_pb2.OUTCOME_KIND_NEVER_SHOWN,
 }
-LEAST_ACT: Final = learned_v1.ACT_MIN / UNITS
-MOST_ACT: Final = learned_v1.ACT_MAX / UNITS
-PAGE_LEAST_ACT: Final = learned_v1.ACT_UNASKED / UNITS
+LEAST_ACT: Final = learned_v2.ACT_MIN / UNITS
+MOST_ACT: Final = learned_v2.ACT_MAX / UNITS
+PAGE_LEAST_ACT: Final = learned_v2.PAGE_MIN / UNITS
 _PRIORITIES: Final = (signals_pb2.PRIORITY_LOW, signals_pb2.PRIORITY_NORMAL, signals_pb2.PRIORITY_HIGH)
 _PLACES: Final = (signals_pb2.PLACE_HOME, signals_pb2.PLACE_WORK, signals_pb2.PLACE_OUT)
 

@@ -5,8 +5,10 @@ task asks, a deadline that only counts once it is near, annoyance that shuts a p
 habituation that decays by its own clock, effects that come later (trust grows or wanes over weeks), a bump
 of the day with a width of its own, and people who change: one day the good hour and the tastes are others.
 
-Ranges and seeds below were written down before any policy was tuned on them. People for choosing and
-training are numbered from 0; those for reporting from `REPORTED`, and nothing is fitted to them.
+Ranges below were written down before any policy was tuned on them. People for choosing and training are
+numbered from 0; those for reporting from `REPORTED`. People from 1,000,000 on were reported on while
+constants were still being chosen, so they report no more; those from 3,000,000 on were first looked at when
+version 2 of the policy and its prior were settled.
 """
 
 import math
@@ -20,7 +22,7 @@ from ml.features import v2 as features
 from ml.recommender.person import DAY, HOUR
 from ml.recommender.policy import Candidate
 
-REPORTED: Final = 1_000_000
+REPORTED: Final = 3_000_000
 """Numbers from here on are for reporting alone."""
 ATYPICAL: Final = 500_000
 """Added to a number: a person from the edges of what there is. Few among the others are like that."""

@@ -83,9 +83,9 @@ class LearnedPolicy:
         drawn = belief.drawn(z * BOLD)
         moment = features.moment_part(situation.context)
         tips = [features.tip_part(situation.context, each.features) for each in situation.candidates]
-        worths = np.stack([_times(features.tip_weights(drawn), tip) for tip in tips])
-        best = [_highest(worths[:, world].tolist()) for world in range(WORLDS)]
-        effects = _times(features.moment_weights(drawn), moment).tolist()
+        worths = np.stack([times_each(features.tip_weights(drawn), tip) for tip in tips])
+        best = [highest(worths[:, world].tolist()) for world in range(WORLDS)]
+        effects = times_each(features.moment_weights(drawn), moment).tolist()
         mean = belief.mean
         moment_weights, tip_weights = features.moment_weights(mean), features.tip_weights(mean)
         expected = [dot(tip_weights, tip) for tip in tips]
@@ -111,7 +111,7 @@ class LearnedPolicy:
             tips=tuple(apportion(votes, TIP_MIN)),
             moment_reasons=_moment_reasons(plan, at, left, appeals, gains, moment, moment_weights),
             tip_reasons=tuple(
-                _reasons(
+                reasons_of(
                     "tip", dict(zip(features.TIP, zip(tip, tip * tip_weights, strict=True), strict=True))
                 )
                 for tip in tips
@@ -160,10 +160,10 @@ def _moment_reasons(
     contributions = dict(zip(features.CONTEXT, zip(moment, moment * weights, strict=True), strict=False))
     contributions["tired"] = (1.0, (total(gains) - total(rested)) / WORLDS)
     contributions["spent"] = (1.0, (total(gains) - total(last)) / WORLDS)
-    return _reasons("moment", contributions)
+    return reasons_of("moment", contributions)
 
 
-def _reasons(prefix: str, contributions: dict[str, tuple[float, float]]) -> tuple[Reason, ...]:
+def reasons_of(prefix: str, contributions: dict[str, tuple[float, float]]) -> tuple[Reason, ...]:
     """The largest contributions, in thousandths, largest first; none that is nothing."""
     rounded = [
         (name, float(value), features.thousandths(float(contribution)))
@@ -178,12 +178,12 @@ def _code(prefix: str, name: str, value: float, contribution: float) -> str:
     return f"{prefix}.{name}{'_low' if value < 0.0 else ''}.{'for' if contribution > 0.0 else 'against'}"
 
 
-def _highest(values: list[float]) -> int:
+def highest(values: list[float]) -> int:
     """Index of the largest; of several, the first."""
     return max(range(len(values)), key=lambda i: (values[i], -i))
 
 
-def _times(weights: Matrix, x: Vector) -> Vector:
+def times_each(weights: Matrix, x: Vector) -> Vector:
     """(n, k) weights and (n,) features: (k,) products, summed from the first to the last."""
     result: Vector = np.add.accumulate(weights * x[:, None], axis=0)[-1]
     return result

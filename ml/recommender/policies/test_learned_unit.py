@@ -17,10 +17,12 @@ from ml.learning.global_prior import flat_moments, flat_prior, learned_prior
 from ml.learning.lessons import lessons_of
 from ml.learning.person_model import Moment
 from ml.learning.regression import Gaussian
+from ml.recommender.arithmetic import squash
+from ml.recommender.draws import UNITS
 from ml.recommender.fatigue import SPEAK, Fading, Fatigue
 from ml.recommender.fold import LATEST_PRIOR, fold, prior_of
-from ml.recommender.policies import CURRENT
-from ml.recommender.policies.learned_v1 import WORLDS, LearnedPolicy, plan_of
+from ml.recommender.policies import CURRENT, learned_v2
+from ml.recommender.policies.learned_v2 import WORLDS, LearnedPolicy, plan_of
 from ml.recommender.prior import prior_from_json, prior_json
 from ml.recommender.replay import replay
 from ml.serving.settings import Settings
@@ -117,6 +119,31 @@ def test_answers_change_what_is_decided() -> None:
     assert life.person.fatigue.disengagement.at(life.now) == pytest.approx(0.35)
     assert life.person.fatigue.habituation.at(life.now) == pytest.approx(0.25)
     assert life.person.digest != before
+
+
+def test_the_reasons_add_up_to_the_probability() -> None:
+    """The sum is the mean of what the draws gain, so its S-curve is nearly the mean of theirs."""
+    life = Life(33, LEARNED)
+    life.live(8)
+    made = [each for each in life.decisions if not each.unavailable]
+    off = []
+    for each in made:
+        account = each.account
+        assert account is not None
+        least, slope = (
+            (learned_v2.PAGE_MIN, learned_v2.PAGE_SLOPE)
+            if account.page
+            else (learned_v2.ACT_MIN, learned_v2.SLOPE)
+        )
+        bounded = min(learned_v2.ACT_MAX, max(least, int(account.act * UNITS + 0.5)))
+        assert each.act == bounded
+        off.append(squash(slope * (account.moment.total + account.expected)) - account.act)
+        assert len(account.tips) == len(each.candidates)
+        assert account.moment.count >= len(each.moment_reasons) >= 1
+    assert len(made) > 40
+    assert {each.account.page for each in made if each.account} == {True, False}
+    assert float(np.quantile(np.abs(off), 0.9)) < 0.2
+    assert abs(float(np.mean(off))) < 0.05
 
 
 def test_people_for_reports_are_others_than_those_for_training() -> None:
