@@ -17,31 +17,43 @@ from typing import Any, Final
 import numpy as np
 from river import linear_model
 
+from ml.learning.person_model import Moment
 from ml.recommender.agenda import Trigger
 from ml.recommender.belief import Belief
 from ml.recommender.decide import CANDIDATES, decide
 from ml.recommender.fold import fold
+from ml.recommender.policies import CURRENT
 from ml.recommender.record import record_of
 from ml.recommender.shortlist import shortlist
 from ml.testing.life import ADVICES, Life, user_of
 from oo_contracts.envelope import read_envelope
+from oo_contracts.ids import DecisionId
 
 SEED: Final = 17
 DECISIONS: Final = 3_000
 HISTORY: Final = 5_000
 PEOPLE: Final = 200
+PLAN_EVERY: Final = 20
+"""Every tenth answer is unwelcome, and has a policy that plans do so anew."""
+STANDING: Final = Moment(0.5, 0.2, 0.2, 0)
 
 Row = dict[str, Any]
 
 
 def measure() -> list[Row]:
-    """Runs everything; about half a minute."""
-    life = Life(SEED)
-    while len(life.envelopes) < HISTORY:
-        life.live(10)
-    while len(life.items) < CANDIDATES:
-        life.task(f"demo:task:more-{len(life.items)}")
-    return [*_deciding(life), *_folding(life), _memory(life)]
+    """Runs everything with the policy that is served, and with `learned` (names that begin with it); about
+    two minutes.
+    """
+    rows: list[Row] = []
+    for prefix, name in (("", "heuristic"), ("learned-", "learned")):
+        life = Life(SEED, CURRENT[name])
+        while len(life.envelopes) < HISTORY:
+            life.live(10)
+        while len(life.items) < CANDIDATES:
+            life.task(f"demo:task:more-{len(life.items)}")
+        found = (*_deciding(life), *_folding(life), _memory(life))
+        rows += [{**row, "name": prefix + row["name"]} for row in found]
+    return rows
 
 
 def _deciding(life: Life) -> list[Row]:
@@ -53,11 +65,15 @@ def _deciding(life: Life) -> list[Row]:
         # Every other decision follows an answer, so that the posterior has to be solved anew.
         if number % 2:
             person.belief.learn(np.zeros(len(life.prior.names)), 0.0)
+            if number % PLAN_EVERY == 1:
+                person.fatigue.decided(decision_id_of(number), STANDING, spoke=True)
+                person.fatigue.closed(decision_id_of(number), -1.0, resented=True)
+                person.fatigue.decided(decision_id_of(number + 1), STANDING, spoke=False)
         trigger = Trigger(1, str(number), at + 86_400_000, "c", "c")  # type: ignore[arg-type]
-        decision_id = f"{number:08x}-0000-4000-8000-000000000000"
+        decision_id = decision_id_of(number)
         start = time.thread_time()
         offers = shortlist(person, trigger.at, list(life.items.values()), ADVICES, life.policy)
-        made = decide(person, trigger, offers, life.policy, life.prior, decision_id)  # type: ignore[arg-type]
+        made = decide(person, trigger, offers, life.policy, life.prior, decision_id)
         record_of(made)
         times.append(time.thread_time() - start)
         if len(made.candidates) != CANDIDATES:
@@ -67,6 +83,10 @@ def _deciding(life: Life) -> list[Row]:
         _row("decision-p50", float(np.quantile(milliseconds, 0.5)), "ms"),
         _row("decision-p99", float(np.quantile(milliseconds, 0.99)), "ms", 5.0),
     ]
+
+
+def decision_id_of(number: int) -> DecisionId:
+    return DecisionId(f"{number:08x}-0000-4000-8000-000000000000")
 
 
 def _folding(life: Life) -> list[Row]:

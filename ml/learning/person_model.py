@@ -163,6 +163,17 @@ class PersonModel:
         self._usual = 0.0
         self._spoken = 0
 
+    def without_appeals(self) -> "PersonModel":
+        """A copy that goes on by itself, of all but the appeals."""
+        other = PersonModel(self.prior, self.seen)
+        other.reward = [(welcomed.copied(), resented.copied()) for welcomed, resented in self.reward]
+        other.habit = [each.copied() for each in self.habit]
+        other.disengaged = [(welcomed.copied(), resented.copied()) for welcomed, resented in self.disengaged]
+        other.reaction = [each.copied() for each in self.reaction]
+        other.stayed, other.left = self.stayed, self.left
+        other._usual, other._spoken = self._usual, self._spoken
+        return other
+
     def learn(self, episode: Episode) -> bool:
         """Returns whether it was resented, so that a plan can be made anew."""
         before, after, action = episode.moment, episode.then, episode.action

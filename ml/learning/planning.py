@@ -57,15 +57,18 @@ class Plan:
         value = np.zeros((layers, count, *grid))
         values = [value]
         for step in reversed(range(steps - 1)):
-            q = earned + self._at(value, places, shares)
+            q = self._at(value, places, shares)
+            q += earned
             welcome = q[:, :, :, 0, None]
-            by = welcome + resented * (q[:, :, :, 1, None] - welcome) + fit
+            by = resented * (q[:, :, :, 1, None] - welcome)
+            by += welcome
+            by += fit
             best = by[:, :, 0]
             for action in range(1, by.shape[2]):
                 if self._limited:
-                    best[1:] = np.maximum(best[1:], by[:-1, :, action])
+                    np.maximum(best[1:], by[:-1, :, action], out=best[1:])
                 else:
-                    best = np.maximum(best, by[:, :, action])
+                    np.maximum(best, by[:, :, action], out=best)
             value = best[:, :, 0]
             for i in range(1, len(appeals)):
                 value = value + best[:, :, i]
@@ -140,7 +143,10 @@ class Plan:
     def _at(self, value: Matrix, places: list[Any], shares: list[Matrix]) -> Matrix:
         """(layers, k, actions, 2, a, b) of values (layers, k, h, d)."""
         flat = value.reshape(len(value), -1)
-        result: Matrix = flat[:, places[0]] * shares[0]
+        result: Matrix = np.take(flat, places[0], axis=1)
+        result *= shares[0]
         for place, share in zip(places[1:], shares[1:], strict=True):
-            result = result + flat[:, place] * share
+            part = np.take(flat, place, axis=1)
+            part *= share
+            result += part
         return result

@@ -44,6 +44,12 @@ class Moments:
         self.squares += weight * y * y
         self.count += 1
 
+    def copied(self) -> "Moments":
+        other = Moments(0)
+        other.gram, other.shift = self.gram.copy(), self.shift.copy()
+        other.squares, other.count = self.squares, self.count
+        return other
+
     def __add__(self, other: "Moments") -> "Moments":
         both = Moments(len(self.shift))
         both.gram = self.gram + other.gram

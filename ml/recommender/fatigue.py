@@ -9,7 +9,6 @@ from the prior and is planned over by the policy.
 """
 
 import hashlib
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import Final
 
@@ -171,8 +170,7 @@ class Fatigue:
             return
         self._planned_at = self.model.seen
         atoms = self.model.appeal_atoms(ATOMS)
-        model = deepcopy(self.model, {id(self.model.prior): self.model.prior})
-        model.appeals.clear()
+        model = self.model.without_appeals()
         content = f"{_digest_of(model)}|{atoms.astype('<f8').tobytes().hex()}"
         self._planned = Planned(model, atoms, hashlib.sha256(content.encode()).hexdigest())
 

@@ -2,7 +2,7 @@
 
 python -m ml.evaluation.population prior --version common.v3 --out FILE [--people 100] [--days 24]
 python -m ml.evaluation.population pooling [--prior FILE] [--json OUT]
-python -m ml.evaluation.population year [--person N] [--days 365] [--json OUT] [--plot OUT.svg]
+python -m ml.evaluation.population year [--person N] [--people 1] [--days 365] [--json OUT] [--plot OUT.svg]
 """
 
 import argparse
@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ml.evaluation.population.bench import pooled, pooling
 from ml.evaluation.population.people import REPORTED
-from ml.evaluation.population.year import plot, year
+from ml.evaluation.population.year import plot, years
 from ml.recommender.fold import LATEST_PRIOR, prior_of
 from ml.recommender.prior import Prior, prior_from_json, prior_json
 
@@ -39,8 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     new.add_argument("--usual", type=int, default=30)
     new.add_argument("--atypical", type=int, default=15)
     new.add_argument("--lucks", type=int, default=2, help="lives of each person")
-    whole = verbs.add_parser("year", help="a person's year with each policy")
-    whole.add_argument("--person", type=int, default=REPORTED)
+    whole = verbs.add_parser("year", help="people's years with each policy")
+    whole.add_argument("--person", type=int, default=REPORTED, help="number of the first")
+    whole.add_argument("--people", type=int, default=1)
     whole.add_argument("--days", type=int, default=365)
     whole.add_argument("--plot", type=Path, metavar="OUT.svg")
     for verb in (new, whole):
@@ -57,8 +58,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         found = pooling(_prior(wanted.prior), wanted.usual, wanted.atypical, wanted.lucks)
         print(json.dumps({name: value for name, value in found.items() if name != "people"}, indent=1))
     else:
-        found = year(wanted.person, wanted.days)
-        print(json.dumps({name: value for name, value in found.items() if name != "curves"}, indent=1))
+        found = years(wanted.person, wanted.people, wanted.days)
+        told = {name: value for name, value in found.items() if name not in ("curves", "people")}
+        print(json.dumps(told, indent=1))
         if wanted.plot:
             plot(wanted.plot, found)
     if wanted.json:

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from ml.evaluation.ope.intervals import student_quantile
 from ml.evaluation.population.days import live
 from ml.evaluation.population.people import ATYPICAL, REPORTED
 from ml.evaluation.population.rules import PRICES, Oracle
@@ -82,12 +83,16 @@ def pooling(prior: Prior, usual: int, atypical: int, lucks: int) -> Row:
             }
         )
         progress(f"{len(rows)}/{len(numbers)} people: {rows[-1]}")
-    found = {"usual": _cut(rows, False), "atypical": _cut(rows, True)}
+    found = {"usual": _cut(rows, False, lucks), "atypical": _cut(rows, True, lucks)}
     return {"prior": prior.version, "first": FIRST, "lucks": lucks, **found, "people": rows}
 
 
-def _cut(rows: Sequence[Row], atypical: bool) -> Row:
-    """Share by which the learned prior cuts regret, with a 95% bootstrap interval over people."""
+def _cut(rows: Sequence[Row], atypical: bool, lucks: int) -> Row:
+    """Share by which the learned prior cuts regret, with a 95% bootstrap interval over people.
+
+    A person is surely worse off where the lives that they were given say so at 95%, one-sided: that no one is
+    must hold of people, and their lives are few.
+    """
     chosen = [row for row in rows if row["atypical"] == atypical]
     if not chosen:
         return {}
@@ -96,6 +101,8 @@ def _cut(rows: Sequence[Row], atypical: bool) -> Row:
     samples = rng.integers(0, len(chosen), (2000, len(chosen)))
     cuts = 1 - learned[samples].sum(1) / flat[samples].sum(1)
     worst = int(np.argmax(learned / flat))
+    errors = np.array([row["se"] for row in chosen])
+    student = student_quantile(0.95, lucks - 1) if lucks > 1 else np.inf
     return {
         "people": len(chosen),
         "flat": float(flat.mean()),
@@ -105,4 +112,5 @@ def _cut(rows: Sequence[Row], atypical: bool) -> Row:
         "worst": float(learned[worst] / flat[worst] - 1),
         "worstPerson": chosen[worst]["person"],
         "worseThan5Percent": int(np.sum(learned / flat > 1.05)),
+        "surelyWorseThan5Percent": int(np.sum(learned - 1.05 * flat > student * errors)),
     }
