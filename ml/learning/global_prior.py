@@ -36,6 +36,10 @@ ASSUMED_DEVIATION: Final = 0.25
 NOISE: Final = 0.5
 
 
+class TooFewPeople(ValueError):
+    """They would teach a prior that is about themselves."""
+
+
 def flat_moments() -> PersonPrior:
     """That speaking may please or be resented, dulls and fades; nothing of how much."""
     waited = Gaussian.independent((0.0,) * 4, (0.02,) * 4)
@@ -101,10 +105,10 @@ def learned_prior(
     """The prior over people. `tired` are those whose fatigue is learned from, all by default: an appeal means
     what the prior made of it that the person started from.
 
-    Raises ValueError for fewer than `LEAST_PEOPLE` who answered anything."""
+    Raises TooFewPeople for fewer than `LEAST_PEOPLE` who answered anything."""
     telling = [each for each in people if len(each.rewards)]
     if len(telling) < LEAST_PEOPLE:
-        raise ValueError(
+        raise TooFewPeople(
             f"{len(telling)} people with outcomes; a prior is learned from {LEAST_PEOPLE} at least"
         )
     flat = flat_prior()

@@ -2,8 +2,12 @@
 
     python -m ml.pipelines.prior --version people.1 [--events FILE] [--out FILE] [--dry-run]
 
+    python -m ml.pipelines.prior --version simulated.1 --from FILE
+
 Who gave the consent `SHARED_PRIOR` and has not withdrawn it takes part with their recorded decisions and
-outcomes. The result is `PriorPublished`; it goes live when it has passed the gate (`ml.evaluation.gate`).
+outcomes. With `--from` it is one that was learned elsewhere, from simulated people say
+(`ml.evaluation.population prior`), for an oO that nobody has taught yet. The result is `PriorPublished`; it
+goes live when it has passed the gate (`ml.evaluation.gate`).
 """
 
 from __future__ import annotations
@@ -14,13 +18,15 @@ import json
 import sys
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
-from ml.learning.global_prior import Lessons, learned_prior
+from ml.features import FEATURE_MAPS
+from ml.learning.global_prior import Lessons, TooFewPeople, learned_prior
 from ml.learning.lessons import lessons_of
 from ml.recommender.fold import LATEST_PRIOR, fold, prior_of
-from ml.recommender.prior import Prior, prior_json
+from ml.recommender.prior import Prior, prior_from_json, prior_json
 from ml.serving.broker import Unanswered
 from ml.serving.commands import send
 from ml.serving.past import everybody
@@ -48,9 +54,13 @@ def consenting(by_person: Mapping[UserId, Sequence[RecordedEvent]]) -> dict[User
 
 
 def publication(version: str, people: Mapping[UserId, Lessons]) -> tuple[Prior, policies_pb2.PriorPublished]:
-    """The prior, and the event that publishes it. Raises ValueError where too few people consented."""
+    """The prior, and the event that publishes it. Raises TooFewPeople."""
     prior = learned_prior(version, list(people.values()), lambda text: print(text, file=sys.stderr))
-    return prior, policies_pb2.PriorPublished(
+    return prior, _published(prior, people)
+
+
+def _published(prior: Prior, people: Mapping[UserId, Lessons]) -> policies_pb2.PriorPublished:
+    return policies_pb2.PriorPublished(
         version=prior.version,
         features=prior.features,
         digest=prior.digest,
@@ -58,6 +68,15 @@ def publication(version: str, people: Mapping[UserId, Lessons]) -> tuple[Prior, 
         people=len(people),
         outcomes=sum(len(each.rewards) for each in people.values()),
     )
+
+
+def _from_elsewhere(file: Path, version: str) -> tuple[Prior, policies_pb2.PriorPublished]:
+    """Raises ValueError where the file holds no prior over a feature map that is known here."""
+    prior = replace(prior_from_json(json.loads(file.read_text("utf-8"))), version=version)
+    features = FEATURE_MAPS.get(prior.features)
+    if features is None or prior.names != features.WEIGHTS:
+        raise ValueError(f"{file}: its weights are not those of a feature map of this build; learn it anew")
+    return prior, _published(prior, {})
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -69,19 +88,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--version", required=True, help="a name that no other prior has")
     parser.add_argument("--events", type=Path, metavar="FILE", help="envelopes, one JSON a line")
+    parser.add_argument("--from", dest="elsewhere", type=Path, metavar="FILE", help="one learned elsewhere")
     parser.add_argument("--out", type=Path, metavar="FILE", help="the prior as JSON")
     parser.add_argument("--dry-run", action="store_true", help="publish nothing")
     wanted = parser.parse_args(arguments)
     try:
-        by_person = asyncio.run(everybody(wanted.events))
-    except (Unanswered, OSError, ValueError) as error:
-        print(f"The history cannot be read: {error}", file=sys.stderr)
-        return UNAVAILABLE
-    try:
-        prior, published = publication(wanted.version, consenting(by_person))
-    except ValueError as error:
+        if wanted.elsewhere is not None:
+            prior, published = _from_elsewhere(wanted.elsewhere, wanted.version)
+        else:
+            people = consenting(asyncio.run(everybody(wanted.events)))
+            prior, published = publication(wanted.version, people)
+    except TooFewPeople as error:
         print(f"{error}; people consent with the scope SHARED_PRIOR", file=sys.stderr)
         return USAGE
+    except (Unanswered, OSError, ValueError) as error:
+        print(f"The prior cannot be had: {error}", file=sys.stderr)
+        return UNAVAILABLE
     if wanted.out:
         wanted.out.write_text(json.dumps(prior_json(prior)) + "\n", encoding="utf-8")
     print(f"{prior.version}: {published.people} people, {published.outcomes} outcomes, {prior.digest}")
