@@ -22,7 +22,7 @@ import numpy as np
 
 from ml.learning.normals import normals, uniforms
 from ml.learning.regression import Gaussian, Moments, Posterior, times
-from ml.recommender.arithmetic import Matrix, Vector, dot
+from ml.recommender.arithmetic import Matrix, Vector, dot, total
 
 WAIT: Final = 0
 RESENTED_RISE: Final = 0.02
@@ -209,12 +209,13 @@ class PersonModel:
 
     def _learn_reaction(self, action: int, before: Moment, resented: bool) -> None:
         p = before.appeal
-        x = np.array([1.0 - p, p, before.habituation, before.disengagement][: self._reaction_width])
-        prior = self.prior.reaction[action]
-        posterior = Posterior(self.reaction[action], prior.precision, REACTION_NOISE)
-        share = dot(posterior.means(times(prior.precision, prior.mean)), x)
+        x = [1.0 - p, p, before.habituation, before.disengagement][: self._reaction_width]
+        prior, seen = self.prior.reaction[action], self.reaction[action]
+        # The posterior's mean, which is asked for at every decision that is folded.
+        weights = Posterior(seen, prior.precision, REACTION_NOISE).centre(prior.shift)
+        share = total(weight * each for weight, each in zip(weights, x, strict=True))
         variance = max(share * (1.0 - share), LEAST_VARIANCE)
-        self.reaction[action].add(x, float(resented), 1.0 / variance)
+        seen.add(np.array(x), float(resented), 1.0 / variance)
 
     @property
     def usual_square(self) -> float:
@@ -231,7 +232,7 @@ class PersonModel:
             for seen in self.reward[action]:
                 if seen.count > 4:
                     ridge = Gaussian.independent((0.0,) * 4, (30.0,) * 4).precision
-                    fitted = Posterior(seen, ridge, 1.0).means(np.zeros(4))
+                    fitted = np.array(Posterior(seen, ridge, 1.0).centre(np.zeros(4)))
                     left += max(seen.squares - dot(fitted, seen.shift), 0.0)
                     free += seen.count - 4
         return left / free + 1e-9
@@ -313,6 +314,6 @@ def _draws(seen: Moments, prior: Gaussian, noise: float, key: str, count: int) -
     """(n, count) draws of the weights."""
     n = len(prior.mean)
     posterior = Posterior(seen, prior.precision, noise)
-    mean = posterior.means(times(prior.precision, prior.mean))
+    mean = np.array(posterior.centre(prior.shift))
     result: Matrix = mean[:, None] + posterior.deviations(normals(key, n * count).reshape(n, count))
     return result

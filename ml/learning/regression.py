@@ -1,10 +1,11 @@
 """Bayesian linear regression whose prior and noise may be settled after the data."""
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
-from ml.recommender.arithmetic import Matrix, Vector, cholesky, outer, solve_lower, solve_upper
+from ml.recommender.arithmetic import Matrix, Vector, factored, outer, solve_lower, solve_upper, solved
 
 
 @dataclass(frozen=True, eq=False)
@@ -20,6 +21,11 @@ class Gaussian:
         for i, deviation in enumerate(deviations):
             precision[i, i] = 1.0 / (deviation * deviation)
         return cls(np.array(means, dtype=np.float64), precision)
+
+    @cached_property
+    def shift(self) -> Vector:
+        """Precision times mean, (n,)."""
+        return times(self.precision, self.mean)
 
     def scaled(self, unit: float) -> "Gaussian":
         """The same of `unit` times the variable."""
@@ -62,20 +68,30 @@ class Moments:
 class Posterior:
     """N(μ, Λ⁻¹) with Λ = Λ₀ + Σ x xᵀ/σ² and Λμ = Λ₀μ₀ + Σ x y/σ² (Bishop 2006, 3.50 and 3.51)."""
 
-    __slots__ = ("_factor", "_shift")
+    __slots__ = ("_factor", "_rows", "_shift")
 
     def __init__(self, seen: Moments, prior_precision: Matrix, noise: float) -> None:
-        self._factor = cholesky(prior_precision + seen.gram / noise)
+        self._rows = factored(prior_precision + seen.gram / noise)
+        self._factor: Matrix | None = None
         self._shift = seen.shift / noise
 
-    def means(self, prior_shift: Matrix) -> Matrix:
-        """μ for Λ₀μ₀ given as (n,) or, for several prior means at once, (n, k)."""
-        shift = self._shift if prior_shift.ndim == 1 else self._shift[:, None]
-        return solve_upper(self._factor, solve_lower(self._factor, shift + prior_shift))
+    def centre(self, prior_shift: Vector) -> list[float]:
+        """μ for Λ₀μ₀, (n,)."""
+        return solved(self._rows, self._shift + prior_shift)
+
+    def means(self, prior_shifts: Matrix) -> Matrix:
+        """The same of several prior means at once, (n, k)."""
+        factor = self._lower()
+        return solve_upper(factor, solve_lower(factor, self._shift[:, None] + prior_shifts))
 
     def deviations(self, normals: Matrix) -> Matrix:
         """L⁻ᵀz for z (n, k): k draws of the weights less their mean."""
-        return solve_upper(self._factor, normals)
+        return solve_upper(self._lower(), normals)
+
+    def _lower(self) -> Matrix:
+        if self._factor is None:
+            self._factor = np.array(self._rows)
+        return self._factor
 
 
 def times(matrix: Matrix, vector: Vector) -> Vector:

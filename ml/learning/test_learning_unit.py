@@ -16,7 +16,7 @@ from ml.learning.arms import Arms
 from ml.learning.empirical_bayes import over_people
 from ml.learning.normals import normals, uniforms
 from ml.learning.person_model import Episode, Moment, PersonModel, cold_prior
-from ml.learning.regression import Gaussian, Moments, Posterior, times
+from ml.learning.regression import Gaussian, Moments, Posterior
 from ml.learning.waves import cosine_of_turns
 from ml.recommender.draws import UNITS
 
@@ -131,7 +131,7 @@ def test_posterior_is_the_closed_form() -> None:
     for x, y in zip(rows, targets, strict=True):
         seen.add(x, float(y))
     prior = Gaussian.independent((1.0, 0.0, -1.0), (0.5, 2.0, 1.0))
-    found = Posterior(seen, prior.precision, 0.3).means(times(prior.precision, prior.mean))
+    found = Posterior(seen, prior.precision, 0.3).centre(prior.shift)
     precision = prior.precision + rows.T @ rows / 0.3
     expected = np.linalg.solve(precision, prior.precision @ prior.mean + rows.T @ targets / 0.3)
     np.testing.assert_allclose(found, expected, rtol=1e-10)

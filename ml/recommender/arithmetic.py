@@ -76,6 +76,45 @@ def solve_upper(factor: Matrix, right: Matrix) -> Matrix:
     return result
 
 
+Rows = list[list[float]]
+
+
+def factored(matrix: Matrix) -> Rows:
+    """What `cholesky` gives, bit for bit, on plain floats: for a few rows ten times as fast as arrays.
+
+    Raises NotPositiveDefinite.
+    """
+    rest: Rows = matrix.tolist()
+    n = len(rest)
+    factor = [[0.0] * n for _ in range(n)]
+    for j in range(n):
+        pivot = rest[j][j]
+        if not pivot > 0.0:
+            raise NotPositiveDefinite(f"pivot {j} is {pivot}")
+        root = sqrt(pivot)
+        for i in range(j, n):
+            factor[i][j] = rest[i][j] / root
+        for i in range(j + 1, n):
+            for k in range(j + 1, n):
+                rest[i][k] -= factor[i][j] * factor[k][j]
+    return factor
+
+
+def solved(factor: Rows, right: Vector) -> list[float]:
+    """L⁻ᵀ L⁻¹ b: what both solves give, bit for bit, on plain floats."""
+    x: list[float] = right.tolist()
+    n = len(x)
+    for j in range(n):
+        x[j] = x[j] / factor[j][j]
+        for i in range(j + 1, n):
+            x[i] -= factor[i][j] * x[j]
+    for j in reversed(range(n)):
+        x[j] = x[j] / factor[j][j]
+        for i in range(j):
+            x[i] -= factor[j][i] * x[j]
+    return x
+
+
 def _times(column: Vector, row: Any) -> Matrix:
     result: Matrix = column * row if np.ndim(row) == 0 else column[:, None] * row
     return result

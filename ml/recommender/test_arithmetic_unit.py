@@ -7,9 +7,11 @@ from ml.recommender.arithmetic import (
     NotPositiveDefinite,
     cholesky,
     dot,
+    factored,
     outer,
     solve_lower,
     solve_upper,
+    solved,
     squash,
     total,
 )
@@ -50,3 +52,16 @@ def test_squash_is_an_s_curve(x: float, y: float) -> None:
     assert squash(x) + squash(-x) == pytest.approx(1.0)
     if x <= y:
         assert squash(x) <= squash(y)
+
+
+@given(st.integers(0, 10_000), st.integers(1, 6))
+def test_a_few_unknowns_are_solved_as_many_are(seed: int, n: int) -> None:
+    """On plain floats and on arrays the bits are the same."""
+    rng = np.random.default_rng(seed)
+    a = rng.normal(size=(n, n))
+    matrix, right = a @ a.T + 0.1 * np.eye(n), rng.normal(size=n)
+    factor = cholesky(matrix)
+    assert np.array(factored(matrix)).tobytes() == factor.tobytes()
+    assert solved(factored(matrix), right) == solve_upper(factor, solve_lower(factor, right)).tolist()
+    with pytest.raises(NotPositiveDefinite):
+        factored(-matrix)

@@ -85,7 +85,13 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
         # Of the tip that a world likes best its own word would be too good: it was the highest of many draws.
         own = [effects[world] + expected[best[world]] for world in range(WORLDS)]
         at, left = _standing(situation, squash(STEEP * (dot(moment_weights, moment) + max(expected))))
-        parts = dict(zip(features.CONTEXT, zip(moment, moment * moment_weights, strict=True), strict=False))
+        parts = dict(
+            zip(
+                features.CONTEXT,
+                zip(moment.tolist(), (moment * moment_weights).tolist(), strict=True),
+                strict=False,
+            )
+        )
         if situation.page:
             gains = [worth - PAGE_CARE for worth in own]
             likely = _share(gains, PAGE_SLOPE)
@@ -101,7 +107,8 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
         so_far = total([*(part for _, part in parts.values()), liked])
         parts["later"] = (1.0, total(gains) / WORLDS - so_far)
         of_tips = [
-            dict(zip(features.TIP, zip(tip, tip * tip_weights, strict=True), strict=True)) for tip in tips
+            dict(zip(features.TIP, zip(tip.tolist(), (tip * tip_weights).tolist(), strict=True), strict=True))
+            for tip in tips
         ]
         votes = [0.0] * len(tips)
         for world in [each for each in range(WORLDS) if gains[each] > 0.0] or range(WORLDS):
@@ -113,7 +120,10 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
             tip_reasons=tuple(reasons_of("tip", each) for each in of_tips),
             account=Account(
                 moment=_sum(parts),
-                tips=tuple(_sum(each) for each in of_tips),
+                tips=tuple(
+                    Sum(worth, int(np.count_nonzero(np.floor(tip * tip_weights * 1000.0 + 0.5))))
+                    for worth, tip in zip(expected, tips, strict=True)
+                ),
                 expected=liked,
                 act=likely,
                 page=situation.page,
@@ -177,5 +187,5 @@ def _of_the_plan(
 
 
 def _sum(parts: dict[str, tuple[float, float]]) -> Sum:
-    told = [features.thousandths(float(part)) for _, part in parts.values()]
-    return Sum(total(float(part) for _, part in parts.values()), len([each for each in told if each != 0.0]))
+    told = [features.thousandths(part) for _, part in parts.values()]
+    return Sum(total(part for _, part in parts.values()), len([each for each in told if each != 0.0]))
