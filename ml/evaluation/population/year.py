@@ -116,4 +116,4 @@ def plot(path: Path, found: Row) -> None:
     axes.set_xlabel("day")
     axes.set_ylabel("regret against the oracle, expected reward")
     axes.legend(fontsize="small")
-    figure.savefig(path, metadata={"Date": None})
+    figure.savefig(path, metadata={"Date": None, "Title": "Regret against the oracle by day"})
