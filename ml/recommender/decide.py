@@ -10,7 +10,7 @@ from ml.features import FEATURE_MAPS
 from ml.recommender.agenda import Trigger
 from ml.recommender.draws import UNITS, Draws
 from ml.recommender.person import HOUR, MINUTE, Person
-from ml.recommender.policy import Account, Candidate, Policy, Reason, Situation, Verdict
+from ml.recommender.policy import Account, Candidate, PageRule, Policy, Reason, Situation, Verdict
 from ml.recommender.prior import Prior
 from oo.v1 import decisions_pb2
 from oo_contracts.ids import DecisionId
@@ -22,8 +22,6 @@ WAIT_HOLDS: Final = 60 * MINUTE
 """Horizons: how long an answer counts."""
 LONGEST_WAIT: Final = 4 * HOUR
 """After this long it asks again, however long the person's calendar says that they are busy."""
-WAIT_ON_PAGE: Final = 15 * SECOND
-"""Who looks at the page is not left waiting for an hour."""
 AFTER_TIP: Final = 15 * MINUTE
 """How long after a tip's end the next moment is, when no signal comes before."""
 CANDIDATES: Final = 10
@@ -95,10 +93,10 @@ def decide(
     if len(candidates) > CANDIDATES:
         raise ValueError(f"{len(candidates)} candidates; a decision takes {CANDIDATES} at most")
     features, at = FEATURE_MAPS[policy.features], context.at
-    page = on_page(state, context)
+    page = on_page(state, context, policy)
     seen = features.context_features(state, at)
     seed = decision_id.replace("-", "")
-    unavailable = unavailability(state, context)
+    unavailable = unavailability(state, context, policy)
     offered = tuple(
         Candidate(offer.ref, offer.kind, (*offer.given, *features.derived(state, offer.ref, at)))
         for offer in ([] if unavailable else candidates)
@@ -127,7 +125,7 @@ def decide(
         if drawn is not None:
             choice = offered[drawn]
             tip_reasons = verdict.tip_reasons[drawn] if verdict.tip_reasons else ()
-    holds_until, reconsider_at = _times(state, at, page, unavailable, choice)
+    holds_until, reconsider_at = _times(state, at, policy.page_rule if page else None, unavailable, choice)
     return Decision(
         id=decision_id,
         trigger=context,
@@ -151,17 +149,23 @@ def decide(
     )
 
 
-def on_page(person: Person, trigger: Trigger) -> bool:
-    """Whether the person opened the page just now, or looks at it since and has been shown nothing yet."""
-    return trigger.kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED or person.waits_on_page(trigger.at)
+def on_page(person: Person, trigger: Trigger, policy: Policy) -> bool:
+    """Whether the person opened the page just now, or waits on it at a moment (or signal) that followed."""
+    if trigger.kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED:
+        return True
+    if policy.page_rule.through_signals:
+        return person.waits_on_page(trigger.at)
+    return trigger.kind == decisions_pb2.TRIGGER_KIND_MOMENT and person.page_open(trigger.at)
 
 
-def unavailability(person: Person, trigger: Trigger) -> tuple[decisions_pb2.Unavailability, ...]:
+def unavailability(
+    person: Person, trigger: Trigger, policy: Policy
+) -> tuple[decisions_pb2.Unavailability, ...]:
     """Why nothing may be said now, whatever the candidates; empty where speaking is allowed."""
     at = trigger.at
     reasons = {
         decisions_pb2.UNAVAILABILITY_NO_CONSENT: not person.consents_to_tips(),
-        decisions_pb2.UNAVAILABILITY_QUIET_HOURS: person.quiet(at) and not on_page(person, trigger),
+        decisions_pb2.UNAVAILABILITY_QUIET_HOURS: person.quiet(at) and not on_page(person, trigger, policy),
         decisions_pb2.UNAVAILABILITY_BUDGET_SPENT: person.tips_of_day(at) >= person.preferences.daily_budget,
         decisions_pb2.UNAVAILABILITY_TIP_ACTIVE: person.active_tip is not None,
     }
@@ -179,17 +183,20 @@ def _draw(verdict: Verdict, seed: str) -> int | None:
 def _times(
     person: Person,
     at: int,
-    page: bool,
+    page: PageRule | None,
     unavailable: tuple[decisions_pb2.Unavailability, ...],
     choice: Candidate | None,
 ) -> tuple[int, int | None]:
-    """Until when the decision holds, and when to ask again if no signal comes before."""
+    """Until when the decision holds, and when to ask again if no signal comes before.
+
+    `page` is the rule for somebody who waits on the page; None where nobody does.
+    """
     if choice is not None:
         holds_until = at + (TODO_HOLDS if choice.kind == decisions_pb2.TIP_KIND_TODO else ADVICE_HOLDS)
         return holds_until, person.after_quiet(holds_until + AFTER_TIP)
     if not unavailable:
-        if page:
-            return at + WAIT_ON_PAGE, at + WAIT_ON_PAGE
+        if page is not None:
+            return at + page.again, at + page.again
         busy_until, _ = person.busy_at(at)
         again = at + WAIT_HOLDS if busy_until is None else min(busy_until, at + LONGEST_WAIT)
         return at + WAIT_HOLDS, person.after_quiet(again)
@@ -203,8 +210,8 @@ def _times(
         reconsider_at = person.next_local_day(at)
     elif decisions_pb2.UNAVAILABILITY_QUIET_HOURS in unavailable:
         reconsider_at = at
-    elif page:
-        return holds_until, at + WAIT_ON_PAGE
+    elif page is not None and page.through_signals:
+        return holds_until, at + page.again
     else:
         reconsider_at = holds_until
     return holds_until, person.after_quiet(reconsider_at)

@@ -6,7 +6,7 @@ A policy draws nothing and chooses nothing: it gives the probability of acting a
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from ml.recommender.belief import Belief
 from ml.recommender.fatigue import Planned
@@ -93,6 +93,21 @@ class Verdict:
     """What it made of the moment: kept in the record behind the context, for what the outcome teaches."""
 
 
+@dataclass(frozen=True, slots=True)
+class PageRule:
+    """How somebody is treated who has the page open and waits."""
+
+    again: int
+    """Milliseconds from a decision to wait until the next decision."""
+    through_signals: bool
+    """Whether a signal's decision counts as the page's until something is proposed after it was opened."""
+
+
+FIRST_PAGE_RULE: Final = PageRule(again=15_000, through_signals=False)
+PAGE_RULE: Final = PageRule(again=5_000, through_signals=True)
+"""A newcomer sees a tip within seconds, also when chance or a signal comes between."""
+
+
 class Policy(Protocol):
     """A version of a policy; frozen once a decision was recorded with it."""
 
@@ -104,5 +119,8 @@ class Policy(Protocol):
     def features(self) -> str:
         """Version of the feature map that it reads."""
         ...
+
+    @property
+    def page_rule(self) -> PageRule: ...
 
     def judge(self, situation: Situation) -> Verdict: ...

@@ -144,7 +144,7 @@ def test_without_a_candidate_it_waits() -> None:
     trigger = Trigger(decisions_pb2.TRIGGER_KIND_SIGNAL, "x", life.now, "x", "x")
     decision = decide(life.person, trigger, [], life.policy, life.prior, DecisionId("0" * 36))
     assert decision.unavailable == (decisions_pb2.UNAVAILABILITY_NO_CANDIDATE,)
-    assert unavailability(life.person, trigger) == ()
+    assert unavailability(life.person, trigger, life.policy) == ()
 
 
 def test_who_opens_the_page_gets_a_tip_at_once_or_is_asked_again_soon() -> None:
@@ -154,8 +154,8 @@ def test_who_opens_the_page_gets_a_tip_at_once_or_is_asked_again_soon() -> None:
     assert {each.act for each in made} == {9500}
     waiting = [each for each in made if each.choice is None]
     assert waiting
-    assert {(each.holds_until, each.reconsider_at) for each in waiting} == {(life.now + 15_000,) * 2}
-    life.now += 15_000
+    assert {(each.holds_until, each.reconsider_at) for each in waiting} == {(life.now + 5_000,) * 2}
+    life.now += 5_000
     assert asked(life, kind=decisions_pb2.TRIGGER_KIND_MOMENT).act == 9500
     life.now += HOUR
     assert asked(life, kind=decisions_pb2.TRIGGER_KIND_MOMENT).act < 9500
@@ -169,7 +169,7 @@ def test_whoever_waits_on_the_page_is_not_forgotten_over_a_signal() -> None:
     made = [asked(life, number) for number in range(100)]
     assert {each.act for each in made} == {9500}
     waiting = [each for each in made if each.choice is None]
-    assert {each.reconsider_at for each in waiting} == {life.now + 15_000}
+    assert {each.reconsider_at for each in waiting} == {life.now + 5_000}
 
     # Who was shown one waits for no other.
     tipped = next(each for each in made if each.choice is not None)

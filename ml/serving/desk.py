@@ -164,7 +164,7 @@ class Desk:
 
     async def offered(self, person: Person, trigger: Trigger) -> Offered:
         """What the integrations service has for a person; nobody is asked where nothing may be said."""
-        if unavailability(person, trigger):
+        if unavailability(person, trigger, self._policy):
             return []
         return await self._candidates.of(person.user, trigger.at)
 

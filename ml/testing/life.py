@@ -152,7 +152,7 @@ class Life:
 
     def decide(self, trigger: Trigger, decision_id: DecisionId) -> Decision:
         items: Sequence[candidates_pb2.CandidateItem] = (
-            [] if unavailability(self.person, trigger) else list(self.items.values())
+            [] if unavailability(self.person, trigger, self.policy) else list(self.items.values())
         )
         offers = shortlist(self.person, trigger.at, items, ADVICES, self.policy)
         return decide(self.person, trigger, offers, self.policy, self.prior, decision_id)

@@ -207,7 +207,7 @@ class _Played:
             best=max(worths.values()),
             mean=act * mean,
             act=act,
-            page=on_page(self._life.person, made.trigger),
+            page=on_page(self._life.person, made.trigger, made.policy),
         )
 
 

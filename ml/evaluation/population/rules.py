@@ -10,7 +10,7 @@ from ml.evaluation.population.people import Simulated
 from ml.features import v1
 from ml.features import v2 as features
 from ml.recommender.draws import UNITS
-from ml.recommender.policy import Situation, Verdict
+from ml.recommender.policy import PAGE_RULE, Situation, Verdict
 
 PRICES: Final = (0.0, 0.15, 0.3)
 
@@ -21,6 +21,7 @@ class Rule:
     name = "random"
     version = "v1"
     features = "v1"
+    page_rule = PAGE_RULE
 
     def judge(self, situation: Situation) -> Verdict:
         best = self.choose(situation)

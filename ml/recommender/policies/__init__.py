@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Final
 
-from ml.recommender.policies import heuristic_v1, learned_v1, learned_v2, random_v1
+from ml.recommender.policies import heuristic_v1, heuristic_v2, learned_v1, learned_v2, random_v1
 from ml.recommender.policy import Policy
 
 _ALL: Final[tuple[Policy, ...]] = (
     random_v1.RandomPolicy(),
     heuristic_v1.HeuristicPolicy(),
+    heuristic_v2.HeuristicPolicy(),
     learned_v1.LearnedPolicy(),
     learned_v2.LearnedPolicy(),
 )

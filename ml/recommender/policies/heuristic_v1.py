@@ -10,7 +10,7 @@ from typing import Final
 from ml.features import v1 as features
 from ml.recommender.arithmetic import Vector, dot, squash, total
 from ml.recommender.draws import UNITS, apportion
-from ml.recommender.policy import Account, Reason, Situation, Sum, Verdict
+from ml.recommender.policy import FIRST_PAGE_RULE, Account, Reason, Situation, Sum, Verdict
 
 ACT_MIN: Final = 500
 ACT_MAX: Final = 9500
@@ -32,6 +32,7 @@ class HeuristicPolicy:
     name = "heuristic"
     version = "v1"
     features = features.VERSION
+    page_rule = FIRST_PAGE_RULE
 
     def judge(self, situation: Situation) -> Verdict:
         mean = situation.belief.mean

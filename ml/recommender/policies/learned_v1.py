@@ -23,7 +23,7 @@ from ml.learning.planning import Plan
 from ml.recommender.arithmetic import Matrix, Vector, dot, squash, total
 from ml.recommender.draws import apportion
 from ml.recommender.fatigue import SPEAK, Planned
-from ml.recommender.policy import Reason, Situation, Verdict
+from ml.recommender.policy import FIRST_PAGE_RULE, Reason, Situation, Verdict
 
 WORLDS: Final = 8
 ACT_MIN: Final = 500
@@ -60,6 +60,7 @@ class LearnedPolicy:
     name = "learned"
     version = "v1"
     features = features.VERSION
+    page_rule = FIRST_PAGE_RULE
 
     @staticmethod
     def person(prior: PersonPrior, key: str, steps: int) -> ActOrWait:

@@ -28,7 +28,7 @@ from ml.recommender.draws import UNITS, apportion
 from ml.recommender.fatigue import SPEAK, Planned
 from ml.recommender.policies import learned_v1
 from ml.recommender.policies.learned_v1 import highest, reasons_of, times_each
-from ml.recommender.policy import Account, Situation, Sum, Verdict
+from ml.recommender.policy import PAGE_RULE, Account, Situation, Sum, Verdict
 
 WORLDS: Final = 8
 ACT_MIN: Final = 200
@@ -66,6 +66,7 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
     """The learners of the moment and of the arms by themselves are version 1's."""
 
     version = "v2"
+    page_rule = PAGE_RULE
 
     def judge(self, situation: Situation) -> Verdict:
         planned = situation.planned

@@ -3,7 +3,7 @@
 from typing import Final
 
 from ml.recommender.draws import UNITS, apportion
-from ml.recommender.policy import Situation, Verdict
+from ml.recommender.policy import FIRST_PAGE_RULE, Situation, Verdict
 from oo.v1 import decisions_pb2
 
 ACT: Final = UNITS // 2
@@ -15,6 +15,7 @@ class RandomPolicy:
     name = "random"
     version = "v1"
     features = "v1"
+    page_rule = FIRST_PAGE_RULE
 
     def judge(self, situation: Situation) -> Verdict:
         todos = [each.kind == decisions_pb2.TIP_KIND_TODO for each in situation.candidates]
