@@ -20,6 +20,8 @@ export interface Stream {
   /** Another one for a stream that was made again. */
   readonly created: string;
   lastSequence: number;
+  /** What the last message was called, also where it is no longer there; empty where that is not known. */
+  lastId: string;
   /** nats-server stores nothing more in a stream after a write that failed, until it is started again. */
   isBroken: boolean;
   messages: Message[];
@@ -70,7 +72,15 @@ export class Broker {
     const existing = this.streams.get(name);
     if (existing !== undefined) return existing;
     const created = `${name} ${this.time.now} ${this.random.below(1e9)}`;
-    const stream: Stream = { name, created, lastSequence: 0, isBroken: false, messages: [], ids: new Map() };
+    const stream: Stream = {
+      name,
+      created,
+      lastSequence: 0,
+      lastId: '',
+      isBroken: false,
+      messages: [],
+      ids: new Map(),
+    };
     this.streams.set(name, stream);
     return stream;
   }
@@ -80,13 +90,21 @@ export class Broker {
     name: string,
     subject: string,
     body: string,
-    { id, expectedLast, position }: { id: string; expectedLast?: number; position?: bigint },
+    {
+      id,
+      expectedLast,
+      expectedLastId = '',
+      position,
+    }: { id: string; expectedLast?: number; expectedLastId?: string; position?: bigint },
   ): PublishAck | typeof SILENCE | undefined {
     const stream = this.streams.get(name);
     if (stream === undefined) return undefined;
     const known = stream.ids.get(id);
     if (known !== undefined && this.time.now - known.at < DUPLICATE_WINDOW_MS) {
       return { seq: known.sequence, duplicate: true };
+    }
+    if (expectedLastId !== '' && expectedLastId !== stream.lastId) {
+      return { error: { description: `wrong last msg ID: ${stream.lastId}`, err_code: 10070 } };
     }
     if (expectedLast !== undefined && expectedLast !== stream.lastSequence) {
       return { error: { description: `wrong last sequence: ${stream.lastSequence}`, err_code: 10071 } };
@@ -97,6 +115,7 @@ export class Broker {
     const sequence = ++stream.lastSequence;
     const message: Message = { sequence, subject, body, id, position };
     stream.messages.push(message);
+    stream.lastId = id;
     stream.ids.set(id, { sequence, at: this.time.now });
     this.stored(stream, message, before);
     if (name === EVENTS_STREAM) for (const feed of this.#feeds) feed(message);
@@ -108,6 +127,7 @@ export class Broker {
     const expected = headers.get('Nats-Expected-Last-Sequence');
     return this.publish(EVENTS_STREAM, subject, body, {
       id: headers.get('Nats-Msg-Id'),
+      expectedLastId: headers.get('Nats-Expected-Last-Msg-Id'),
       position: BigInt(headers.get(HEADER_POSITION)),
       ...(expected === '' ? {} : { expectedLast: Number(expected) }),
     });
@@ -184,6 +204,7 @@ export class Broker {
     const [first] = lost;
     if (first === undefined) return;
     stream.lastSequence = first.sequence - 1;
+    stream.lastId = stream.messages.at(-1)?.id ?? '';
     for (const { id } of lost) stream.ids.delete(id);
     for (const consumer of this.consumers.values()) {
       if (consumer.queue.stream.name !== stream.name) continue;

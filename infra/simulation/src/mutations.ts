@@ -107,6 +107,7 @@ export const MUTATIONS = {
           return instead(channel, {
             publish: (subject, body, headers, sequence) => {
               headers.delete('Nats-Expected-Last-Sequence');
+              headers.delete('Nats-Expected-Last-Msg-Id');
               channel.publish(subject, body, headers, sequence);
             },
           });

@@ -45,7 +45,7 @@ interface Ack {
 }
 interface Refusal {
   readonly description: string;
-  /** Its answer was an error that is not about the sequence: it stores nothing. */
+  /** Its answer was an error that is not about the order: it stores nothing. */
   readonly storesNothing?: boolean;
 }
 
@@ -63,8 +63,8 @@ function ackOf(body: Uint8Array): Ack | Refusal {
     const { error } = said;
     if (typeof error !== 'object' || error === null || !('description' in error))
       return { description: 'the broker refused it', storesNothing: true };
-    const aboutSequence = 'err_code' in error && error.err_code === WRONG_LAST_SEQUENCE;
-    return { description: String(error.description), storesNothing: !aboutSequence };
+    const outOfOrder = 'err_code' in error && OUT_OF_ORDER.some((code) => code === error.err_code);
+    return { description: String(error.description), storesNothing: !outOfOrder };
   }
   if (!('seq' in said) || typeof said.seq !== 'number') return { description: 'the broker gave no sequence' };
   return { seq: said.seq, duplicate: 'duplicate' in said && said.duplicate === true };
@@ -73,8 +73,8 @@ function ackOf(body: Uint8Array): Ack | Refusal {
 /** The broker counts them into the payload. */
 const HEADERS_MOST_BYTES = 1_024;
 
-/** Another has published in between, which is no fault of the stream. */
-const WRONG_LAST_SEQUENCE = 10071;
+/** Another last id, another last sequence: another has published in between, which is no fault of the stream. */
+const OUT_OF_ORDER = [10070, 10071];
 
 /** The stream did not take a message as it should have. The events from there on have to be published again. */
 export class PipelineBroken extends Error {
@@ -93,8 +93,9 @@ export class PipelineBroken extends Error {
 
 /**
  * Publishes events one behind the other without waiting for each acknowledgement. Every message says which sequence
- * the one before it has (`Nats-Expected-Last-Sequence`): when one is not stored, the stream refuses all that follow,
- * so a failure leaves no hole. A message that another relay has stored already is acknowledged as a duplicate, at the
+ * the one before it has, and what it is called (`Nats-Expected-Last-Sequence`, `Nats-Expected-Last-Msg-Id`): when one
+ * is not stored, the stream refuses all that follow, so a failure leaves no hole. The sequence alone would not do: a
+ * relay that stands elsewhere may have filled the very place of the one that was refused. A message that another relay has stored already is acknowledged as a duplicate, at the
  * sequence that is expected here too.
  */
 export class PipelinedPublisher {
@@ -105,6 +106,8 @@ export class PipelinedPublisher {
   readonly #most: number;
   #room: (() => void) | undefined;
   #sequence: number;
+  /** Of the message before; undefined before the first. */
+  #lastId: string | undefined;
   #acknowledged: Acknowledged | undefined;
   #closed = false;
 
@@ -153,8 +156,11 @@ export class PipelinedPublisher {
       body = '';
     }
     const message = headers();
-    message.set('Nats-Msg-Id', this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`);
+    const id = this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`;
+    message.set('Nats-Msg-Id', id);
     message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
+    if (this.#lastId !== undefined) message.set('Nats-Expected-Last-Msg-Id', this.#lastId);
+    this.#lastId = id;
     message.set(HEADER_POSITION, String(event.position));
     message.set(HEADER_REVISION, String(event.revision));
     const parent = traceparentOf(event);
