@@ -24,6 +24,8 @@ KINDS: Final[dict[str, tuple[int, str]]] = {
 
 FIELDS: Final[dict[str, tuple[str, str]]] = {
     "malformed-json": ("(body)", "is not well-formed JSON"),
+    "not-signed-in": ("authorization", "is no token of oO’s, and there is no session"),
+    "already-answered": ("tipId", "is of a tip that has its answer"),
     "unknown-user": ("userId", "is nobody’s"),
     "unknown-tip": ("tipId", "is no tip of this person’s, or an old one"),
     "too-large": ("(body)", "is too large"),
