@@ -53,6 +53,9 @@ export async function findCheckpoint(
   if (last !== undefined && last.sequence > sequence) {
     throw new Error(`the stream ends at ${sequence}, and had ${last.sequence} a moment ago`);
   }
+  // What stands there goes before what is noted of it: a stream that had lost messages may have come to the same
+  // sequence again with others.
+  if (last?.sequence === sequence) return { position: last.position, sequence };
   const kept = await mirror.read();
   if (kept?.sequence === sequence) return { position: kept.position, sequence };
   if (last !== undefined) return { position: last.position, sequence };

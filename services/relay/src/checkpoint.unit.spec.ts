@@ -29,6 +29,12 @@ describe('the checkpoint of a relay', () => {
     await expect(found({ position: 70n, sequence: 7 }, 6)).rejects.toThrow('ends at 6');
   });
 
+  // Found by the simulation (seed 6569): messages were lost, and others had come to the same sequence.
+  it('is what stands in the stream, whatever the mirror says of that sequence', async () => {
+    const mirrored = { position: 90n, sequence: 7, stream: 'one' };
+    expect(await found({ position: 20n, sequence: 7 }, 7, mirrored)).toEqual({ position: 20n, sequence: 7 });
+  });
+
   it('is the mirrored one while that is about this end of this stream', async () => {
     const mirrored = { position: 90n, sequence: 7, stream: 'one' };
     expect(await found(undefined, 7, mirrored)).toEqual({ position: 90n, sequence: 7 });
