@@ -69,29 +69,12 @@ export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
     close: () => db.destroy(),
   };
   try {
-    await whenItAnswers(() => whileMigrating(vault, createTables));
+    await whileMigrating(vault, createTables);
   } catch (error) {
     await vault.close();
     throw error;
   }
   return vault;
-}
-
-/** Connections refused or cut, and a server that is starting or stopping. */
-const AWAY = /^(ECONN\w+|CONNECT_TIMEOUT|CONNECTION_(CLOSED|ENDED|DESTROYED)|57P0[1-3])$/;
-const AWAY_FOR_MS = 20_000;
-
-/** Tries for a while when the database is away: it may have been started at the same time. */
-async function whenItAnswers<T>(task: () => Promise<T>): Promise<T> {
-  for (const deadline = performance.now() + AWAY_FOR_MS; ; ) {
-    try {
-      return await task();
-    } catch (error) {
-      const code = error instanceof Error && 'code' in error ? String(error.code) : '';
-      if (!AWAY.test(code) || performance.now() > deadline) throw error;
-      await new Promise((resolve) => setTimeout(resolve, 200));
-    }
-  }
 }
 
 /** Runs a migration alone among all processes. */

@@ -2,6 +2,8 @@ import { ConfigError, createLog } from '@oo/service-host';
 import { startGateway } from './gateway.js';
 
 const EXIT_CONFIG = 78;
+/** A connection that was cut while it was being made may never come or fail; whoever watches starts it again. */
+const STARTED_WITHIN_MS = 60_000;
 const log = createLog('gateway');
 const crash = (err: unknown) => {
   log.fatal({ err }, 'nobody caught this; the process ends');
@@ -10,7 +12,9 @@ const crash = (err: unknown) => {
 process.on('uncaughtException', crash);
 process.on('unhandledRejection', crash);
 try {
+  const late = setTimeout(() => crash(new Error('it did not start in time')), STARTED_WITHIN_MS);
   const gateway = await startGateway();
+  clearTimeout(late);
   const stop = () => {
     gateway.close().then(() => process.exit(0), crash);
   };
