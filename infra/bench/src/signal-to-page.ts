@@ -4,8 +4,8 @@ import type { Hops } from './raw-hops.js';
 
 const PEOPLE = 60;
 const WARM_UP = 10;
-// Below the 15 s after which a waiting page is decided on anew: that would time the policy, not the way.
-const TIMEOUT_MS = 10_000;
+// Below the 5 s after which a waiting page is decided on anew: that would time the policy, not the way.
+const TIMEOUT_MS = 4_500;
 
 /**
  * The hops between a posted signal and the tip on the page, each as often as the way goes over it: HTTP in; the
