@@ -95,8 +95,8 @@ export class PipelineBroken extends Error {
  * Publishes events one behind the other without waiting for each acknowledgement. Every message says which sequence
  * the one before it has, and what it is called (`Nats-Expected-Last-Sequence`, `Nats-Expected-Last-Msg-Id`): when one
  * is not stored, the stream refuses all that follow, so a failure leaves no hole. The sequence alone would not do: a
- * relay that stands elsewhere may have filled the very place of the one that was refused. A message that another relay has stored already is acknowledged as a duplicate, at the
- * sequence that is expected here too.
+ * relay that stands elsewhere may have filled the very place of the one that was refused. A message that another relay
+ * has stored already is acknowledged as a duplicate, at the sequence that is expected here too.
  */
 export class PipelinedPublisher {
   readonly #inFlight: InFlight[] = [];

@@ -60,6 +60,8 @@ export async function* readEvents(
   quiet(reading);
   const cancel = () => reading.cancel();
   signal?.addEventListener('abort', cancel, { once: true });
+  // It may have been while the connection was made.
+  if (signal?.aborted === true) cancel();
   try {
     for await (const answer of reading) {
       if (signal?.aborted === true) return;

@@ -71,6 +71,18 @@ function plain({
   };
 }
 
+const ONE: Given = {
+  id: '00000000-0000-4000-8000-000000000000',
+  stream: 's',
+  type: 't',
+  revision: 1n,
+  position: 2n,
+  created: 0n,
+  contentType: 'application/json',
+  data: '{}',
+  metadata: '',
+};
+
 const uint64 = fc.oneof(fc.bigInt(0n, 2n ** 64n - 1n), fc.bigInt(0n, 300n), fc.bigInt(2n ** 48n, 2n ** 50n));
 const json = fc.json({ maxDepth: 3 });
 const given: fc.Arbitrary<Given> = fc.record({
@@ -110,19 +122,7 @@ describe('an answer of Streams.Read', () => {
   });
 
   it('passes over fields that it does not know, of every wire type', () => {
-    const bytes = Buffer.from(
-      answerWith({
-        id: '00000000-0000-4000-8000-000000000000',
-        stream: 's',
-        type: 't',
-        revision: 1n,
-        position: 2n,
-        created: 0n,
-        contentType: 'application/json',
-        data: '{}',
-        metadata: '',
-      }).serializeBinary(),
-    );
+    const bytes = Buffer.from(answerWith(ONE).serializeBinary());
     // Fields 100 to 103: a varint, eight bytes, a text, four bytes.
     const unknown = [0xa0, 6, 0xff, 1, 0xa9, 6, 1, 2, 3, 4, 5, 6, 7, 8, 0xb2, 6, 1, 65, 0xbd, 6, 1, 2, 3, 4];
     expect(readAnswer(Buffer.concat([Buffer.from(unknown), bytes]))).toMatchObject({
@@ -132,19 +132,7 @@ describe('an answer of Streams.Read', () => {
   });
 
   it('that is cut off is refused, wherever it is cut', () => {
-    const bytes = Buffer.from(
-      answerWith({
-        id: '00000000-0000-4000-8000-000000000000',
-        stream: 's',
-        type: 't',
-        revision: 1n,
-        position: 2n,
-        created: 0n,
-        contentType: 'application/json',
-        data: '{"a":1}',
-        metadata: '{}',
-      }).serializeBinary(),
-    );
+    const bytes = Buffer.from(answerWith({ ...ONE, data: '{"a":1}', metadata: '{}' }).serializeBinary());
     for (let length = 1; length < bytes.length; length++) {
       expect(() => readAnswer(bytes.subarray(0, length))).toThrow();
     }

@@ -2,7 +2,7 @@ import type { Sessions } from '@oo/auth';
 import { problem } from '@oo/contracts';
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify';
 import type { RateLimits } from '../caller/rate-limits.js';
-import { problemOf } from './problem-of.js';
+import { pathOf, problemOf } from './problem-of.js';
 import { sendProblem } from './problem-response.js';
 
 /** Hands what comes in under `/api/auth` to better-auth, and answers its errors as problem documents. */
@@ -55,8 +55,7 @@ async function send(reply: FastifyReply, response: Response): Promise<FastifyRep
 
 /** What better-auth says about its errors is for its own client; these are the ones that a caller can mend. */
 function problemOfAnswer(status: number, said: string, request: FastifyRequest) {
-  const path = request.url.split('?', 1)[0] ?? '';
-  if (status === 404) return problem('not-found', `There is no ${request.method} ${path}.`);
+  if (status === 404) return problem('not-found', `There is no ${request.method} ${pathOf(request.url)}.`);
   // Both are refused with 403: where to go on after signing in, and a request from another site.
   if (status === 403 && /callback/i.test(said)) {
     return problem('invalid-input', 'Begin to sign in again, on the page.', [

@@ -2,6 +2,7 @@ import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { FastifyStaticOptions } from '@fastify/static';
+import { pathOf } from './problem-of.js';
 
 /** Where the built page is. Sources and build lie equally deep, and so does the image's layout. */
 const WEB = fileURLToPath(new URL('../../../../web/dist/', import.meta.url));
@@ -35,7 +36,7 @@ export function cachingOf(path: string): string {
 
 /** Rewrites a browser's visit to any address of the page to the page itself; everything else stays as it is. */
 export function pagePath(method: string, url: string, accept: string | undefined): string {
-  const path = url.split('?', 1)[0] ?? '/';
+  const path = pathOf(url);
   const isVisit = (method === 'GET' || method === 'HEAD') && (accept ?? '').includes('text/html');
   const isOther = PREFIXES.some((prefix) => path === prefix || path.startsWith(`${prefix}/`));
   const isFile = /\.[^/]*$/.test(path);

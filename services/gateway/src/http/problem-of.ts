@@ -10,6 +10,9 @@ export interface Asked {
   readonly url: string;
 }
 
+/** The address without its query. */
+export const pathOf = (url: string): string => url.split('?', 1)[0] ?? '/';
+
 /** The problem that an error stands for: its own, one of HTTP's, or `internal`, which tells nothing of its cause. */
 export function problemOf(error: unknown, asked: Asked): Problem {
   if (error instanceof ProblemError) return error.problem;
@@ -35,7 +38,7 @@ const DATABASE_AWAY =
 
 /** The problem that goes with a status (and a framework's code); undefined where the status is no caller's fault. */
 export function httpProblem(status: number, code: string, { method, url }: Asked): Problem | undefined {
-  const path = url.split('?', 1)[0] ?? '/';
+  const path = pathOf(url);
   switch (status) {
     case 403:
       return ofHttp('cross-origin', 'The request came from another site', status, {
@@ -78,7 +81,7 @@ function about(kind: ProblemKind, field: string, message: string): Problem {
 
 /** The address is there, and takes other methods. */
 export function methodNotAllowed({ method, url }: Asked, methods: readonly string[]): Problem {
-  const path = url.split('?', 1)[0] ?? '/';
+  const path = pathOf(url);
   return ofHttp('method-not-allowed', 'The address takes other methods', 405, {
     field: '(method)',
     message: `${path} takes ${methods.join(' or ')}, not ${method}`,

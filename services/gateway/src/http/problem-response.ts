@@ -3,7 +3,7 @@ import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common'
 import type { Problem } from '@oo/contracts';
 import type { Log } from '@oo/service-host';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { httpProblem, internalProblem, methodNotAllowed, problemOf } from './problem-of.js';
+import { httpProblem, internalProblem, methodNotAllowed, pathOf, problemOf } from './problem-of.js';
 
 export const PROBLEM_TYPE = 'application/problem+json';
 const NOT_FOUND = 'urn:oo:problem:not-found';
@@ -26,7 +26,7 @@ export class ProblemFilter implements ExceptionFilter {
     const http = host.switchToHttp();
     const request = http.getRequest<FastifyRequest>();
     const found = problemOf(error, request);
-    const methods = found.type === NOT_FOUND ? this.methodsOf(request.url.split('?', 1)[0] ?? '') : [];
+    const methods = found.type === NOT_FOUND ? this.methodsOf(pathOf(request.url)) : [];
     if (methods.length > 0 && !methods.includes(request.method)) {
       const reply = http.getResponse<FastifyReply>().header('allow', methods.join(', '));
       sendProblem(reply, methodNotAllowed(request, methods));
