@@ -26,3 +26,9 @@ it.each(HOSTS)('a port that is held on %s is taken, since localhost may be eithe
   }
   expect(await isTaken(port)).toBe(false);
 });
+
+it('gives no port twice, and none that an outgoing connection may take before it is used', async () => {
+  const ports = await Promise.all(Array.from({ length: 500 }, freePort));
+  expect(new Set(ports).size).toBe(500);
+  expect(Math.max(...ports)).toBeLessThan(32_768);
+});

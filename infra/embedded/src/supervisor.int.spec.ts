@@ -59,6 +59,24 @@ it('names the log where a refused configuration leaves no word', async () => {
   await expect(supervisor.start(spec('process.exit(78)'))).rejects.toThrow(/configuration: see .*part\.log/);
 });
 
+it.each([
+  [
+    `console.error('no such luck'); process.exit(1)`,
+    /part ends again and again, with: no such luck; see .*part\.log/,
+  ],
+  [
+    `console.error(JSON.stringify({ err: { message: 'port is taken' } })); console.error('bye'); process.exit(1)`,
+    /part ends again and again, with: port is taken; see/,
+  ],
+  ['process.exit(1)', /part ends again and again; see/],
+])(
+  'gives up a process that never gets ready, and says its last words',
+  async (program, message) => {
+    await expect(supervisor.start(spec(program))).rejects.toThrow(message);
+  },
+  20_000,
+);
+
 it('tells that a process is back once it is ready again, and counts how often it was started', async () => {
   await supervisor.start(spec('setInterval(() => undefined, 1000)'));
   for (const times of [1, 2]) {

@@ -55,6 +55,7 @@ const STEADY_MS = 30_000;
 /** EX_CONFIG of sysexits.h: another start with the same configuration would end the same way. */
 const EXIT_CONFIG = 78;
 const TAIL_LENGTH = 16 * 1024;
+const LINE_LENGTH = 300;
 /** This often in a row before it is ready, and the start is given up. */
 const ENOUGH_ENDS = 5;
 /** Between two looks at a process that starts: each look costs it and its neighbours time. */
@@ -126,7 +127,9 @@ export class Supervisor {
       if (Date.now() > deadline)
         throw new Error(`${spec.name} did not become ready; see ${this.logPath(spec.name)}`);
       if (running.endsInARow >= ENOUGH_ENDS)
-        throw new Error(`${spec.name} ends again and again; see ${this.logPath(spec.name)}`);
+        throw new Error(
+          `${spec.name} ends again and again${lastWords(running.tail)}; see ${this.logPath(spec.name)}`,
+        );
       await new Promise((resolve) => setTimeout(resolve, pause));
     }
   }
@@ -238,13 +241,30 @@ function refusalOf(name: string, tail: string, log: string): string {
   return `${name} does not take its configuration:${what}`;
 }
 
+/** The last error in what a process wrote to standard error, or else its last line. */
+function lastWords(tail: string): string {
+  const newestFirst = tail
+    .split('\n')
+    .filter((line) => line.trim() !== '')
+    .reverse();
+  for (const line of newestFirst) {
+    const { err } = asJson<{ err?: { message?: unknown } }>(line);
+    if (typeof err?.message === 'string') return `, with: ${err.message}`;
+  }
+  return newestFirst[0] === undefined ? '' : `, with: ${newestFirst[0].slice(0, LINE_LENGTH)}`;
+}
+
 function problemsIn(line: string): string[] {
-  if (!line.startsWith('{')) return [];
+  const { problems } = asJson<{ problems?: unknown }>(line);
+  return Array.isArray(problems) ? problems.filter((one) => typeof one === 'string') : [];
+}
+
+/** What a line of a log says; nothing where it is no such line, or was cut. */
+function asJson<Line extends object>(line: string): Partial<Line> {
+  if (!line.startsWith('{')) return {};
   try {
-    const { problems } = JSON.parse(line) as { problems?: unknown };
-    return Array.isArray(problems) ? problems.filter((one) => typeof one === 'string') : [];
+    return JSON.parse(line) as Line;
   } catch {
-    // Not a line of the log, or one that was cut.
-    return [];
+    return {};
   }
 }

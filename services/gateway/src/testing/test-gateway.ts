@@ -1,6 +1,5 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import type { Server } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createToken, ensurePerson, openVault, type Vault } from '@oo/auth';
@@ -8,7 +7,7 @@ import { tenantId, type UserId } from '@oo/contracts';
 import { connectNats, EventStore, readModels } from '@oo/event-sourcing';
 import { Accounts, durableKeys, identityServer } from '@oo/identity';
 import { createLog } from '@oo/service-host';
-import { startBackbone, startDatabase } from '@oo/service-host/testing';
+import { freePort, startBackbone, startDatabase } from '@oo/service-host/testing';
 import { startGateway } from '../gateway.js';
 import { TestWorld } from './test-world.js';
 
@@ -100,20 +99,5 @@ function listening(server: Server, port: number): Promise<Server> {
   return new Promise((resolve, reject) => {
     server.once('error', reject);
     server.listen(port, '127.0.0.1', () => resolve(server));
-  });
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() =>
-        typeof address === 'object' && address !== null
-          ? resolve(address.port)
-          : reject(new Error('no port')),
-      );
-    });
   });
 }

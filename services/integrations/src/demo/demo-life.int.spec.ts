@@ -1,5 +1,4 @@
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { connect, type NatsConnection } from '@nats-io/transport-node';
@@ -15,7 +14,7 @@ import {
 } from '@oo/contracts';
 import { natsOptions } from '@oo/event-sourcing';
 import { createLog, Health } from '@oo/service-host';
-import { startNatsServer, type TestNatsServer } from '@oo/service-host/testing';
+import { freePort, startNatsServer, type TestNatsServer } from '@oo/service-host/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Registry } from '../connectors/registry.js';
 import { fetchText } from '../fetch-text.js';
@@ -352,14 +351,3 @@ describe('the provider', () => {
     expect(seen).toEqual([200, 204, 409, 200, 404, 200, 200, 404, 404, 404]);
   }, 180_000);
 });
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', reject);
-    probe.listen(0, '127.0.0.1', () => {
-      const address = probe.address();
-      probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
