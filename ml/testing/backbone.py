@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import itertools
 import json
+import random
 import shutil
 import socket
 import sys
@@ -25,12 +26,17 @@ from oo.v1 import candidates_pb2, decisions_pb2
 from oo_contracts import subjects
 from oo_contracts.ids import UserId
 
+# Below the ports that a system gives to outgoing connections, as in infra/embedded/src/ports.ts.
+_PORTS = iter(random.SystemRandom().sample(range(20_000, 32_000), 12_000))
+
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+    """A port of loopback that is free now, and that was not given before."""
+    for port in _PORTS:
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise OSError("no port from 20000 to 31999 is free")
 
 
 @contextlib.asynccontextmanager

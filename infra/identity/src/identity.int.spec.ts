@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createLog } from '@oo/service-host';
+import { freePort } from '@oo/service-host/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Accounts, DEMO_ACCOUNT, durableKeys, identityServer } from './index.js';
 
@@ -61,14 +62,7 @@ describe('the provider', () => {
       await Accounts.open(place),
       createLog('identity', 'silent'),
     ] as const;
-    // The issuer names its port, so a first server finds a free one.
-    const port = await new Promise<number>((resolve) => {
-      const probe = identityServer({ issuer: 'http://127.0.0.1:1', publicUrl, ...client }, ...parts);
-      probe.listen(0, '127.0.0.1', () => {
-        const address = probe.address();
-        probe.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-      });
-    });
+    const port = await freePort();
     issuer = `http://127.0.0.1:${port}`;
     server = identityServer({ issuer, publicUrl, ...client }, ...parts);
     await new Promise<void>((resolve) => server.listen(port, '127.0.0.1', resolve));
