@@ -1,4 +1,5 @@
 import { commitBatch } from './commit.js';
+import { type Effects, effectsOf } from './effects.js';
 import type { Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import type { PartitionSet } from './partitions.js';
@@ -72,31 +73,37 @@ export async function foldOn(
 ): Promise<void> {
   let before = await readModel.position(partitions);
   const pages = history.readAll(before < 0n ? undefined : before, Math.min(batch, PAGE));
-  for await (const page of readAhead(batches(pages, batch))) {
+  for await (const { events: read, effects } of readAhead(batches(projection, pages, batch))) {
     if (signal?.aborted === true) return;
-    const events = until === undefined ? page : page.filter(({ position }) => position <= until);
+    const events = until === undefined ? read : read.filter(({ position }) => position <= until);
     const through = events.at(-1)?.position;
     if (through !== undefined) {
       const context = { projection, partitions, history };
-      const what = await commitBatch(context, readModel, { events, before, through });
+      const what = await commitBatch(context, readModel, { events, before, through, effects });
       before = through;
       folded?.(what, events.length, through);
     }
-    if (events.length < page.length) return;
+    if (events.length < read.length) return;
   }
+}
+
+interface ReadBatch {
+  readonly events: readonly ArrivedEvent[];
+  readonly effects: Effects;
 }
 
 /** Pages joined until they have `size` events at least. */
 async function* batches(
+  projection: ProjectionDefinition,
   pages: AsyncIterable<readonly ArrivedEvent[]>,
   size: number,
-): AsyncGenerator<readonly ArrivedEvent[]> {
-  let joined: ArrivedEvent[] = [];
+): AsyncGenerator<ReadBatch> {
+  let events: ArrivedEvent[] = [];
   for await (const page of pages) {
-    for (const event of page) joined.push(event);
-    if (joined.length < size) continue;
-    yield joined;
-    joined = [];
+    for (const event of page) events.push(event);
+    if (events.length < size) continue;
+    yield { events, effects: effectsOf(projection, events) };
+    events = [];
   }
-  if (joined.length > 0) yield joined;
+  if (events.length > 0) yield { events, effects: effectsOf(projection, events) };
 }

@@ -1,8 +1,8 @@
 import { isUserId, PERSON_CATEGORIES, type PersonCategory, streamOf, type UserId } from '@oo/contracts';
 import { StreamGone } from '../event-store/errors.js';
-import { parseStored } from '../event-store/stored-event.js';
 import { traceparentOf } from '../telemetry/tracing.js';
 import type { Change } from './changes.js';
+import { type Effects, effectOf } from './effects.js';
 import type { ArrivedEvent, History } from './history.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import { followedOwner, type Owner, type ProjectionDefinition } from './projection.js';
@@ -23,6 +23,8 @@ export interface Batch {
   readonly before: bigint;
   /** Position up to which everything has been handled once the batch is. */
   readonly through: bigint;
+  /** What events of the batch do, as far as it is known already. */
+  readonly effects?: Effects;
 }
 
 /**
@@ -82,7 +84,7 @@ export async function foldBatch(
   const { due, late, duplicates, refilled } = await guard(context, batch, arrivals, known);
   for (const { event, owner } of due) if (mayLeaveOut(context.projection, event)) late.add(owner);
   for (const owner of late) waiting.delete(owner);
-  const folding = new Folding(context.projection, transaction, waiting, writing);
+  const folding = new Folding(context.projection, transaction, waiting, writing, batch.effects);
   await folding.takeAll(due.filter(({ owner }) => !late.has(owner)));
   for (const owner of late) {
     await transaction.forget(owner);
@@ -223,12 +225,6 @@ async function wholeOf(
   return arrivals.sort((one, other) => (one.event.position < other.event.position ? -1 : 1));
 }
 
-/** @throws Error for a change of another person's row. */
-function requireOwner(change: Change, owner: Owner): void {
-  const { user_id } = change.op === 'upsert' ? change.row : change.key;
-  if (user_id !== owner) throw new Error(`an event of ${owner} would change a row of ${String(user_id)}`);
-}
-
 /** Above every revision there can be. */
 const END = 1n << 63n;
 
@@ -245,6 +241,7 @@ class Folding {
     private readonly transaction: ReadModelTransaction,
     private readonly waiting: Set<Owner>,
     private readonly writing: Writing,
+    private readonly effects?: Effects,
   ) {}
 
   async takeAll(arrivals: readonly Arrival[]): Promise<void> {
@@ -280,13 +277,10 @@ class Folding {
 
   /** @returns why it cannot be applied, where it cannot */
   async #apply(arrival: Arrival): Promise<string | undefined> {
-    let changes: readonly Change[];
-    try {
-      changes = this.projection.apply(parseStored(arrival.event));
-      for (const change of changes) requireOwner(change, arrival.owner);
-    } catch (error) {
-      return error instanceof Error ? error.message : String(error);
-    }
+    const { event, owner } = arrival;
+    const effect = this.effects?.get(event) ?? effectOf(this.projection, event, owner);
+    if ('refusal' in effect) return effect.refusal;
+    const { changes } = effect;
     if (changes.length === 0) return undefined;
     try {
       if (this.writing === 'together') this.#changes.push(...changes);
@@ -295,7 +289,7 @@ class Folding {
       if (error instanceof RowRefused) return error.message;
       throw error;
     }
-    this.#changed.set(arrival.event.stream, markOf(arrival));
+    this.#changed.set(event.stream, markOf(arrival));
     return undefined;
   }
 

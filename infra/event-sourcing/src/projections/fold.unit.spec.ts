@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { StreamGone } from '../event-store/errors.js';
 import { upsert } from './changes.js';
 import { commitBatch, commitRefold } from './commit.js';
+import { effectsOf } from './effects.js';
 import { foldBatch, refold } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { InMemoryReadModel } from './in-memory-read-model.js';
@@ -134,6 +135,22 @@ it('does not go on in tables that were made anew behind its back', async () => {
   expect(await scene.readModel.position(ALL_PARTITIONS)).toBe(-1n);
   await scene.fold([0, 1]);
   expect(scene.valences()).toEqual({ [ada]: 1, [bob]: 1 });
+});
+
+it('takes what events do as it was worked out before, refusals too, and asks no second time', async () => {
+  const given = [mood(ada, 0), mood(bob, 0), mood(ada, 2), mood(bob, 1), mood(ada, 1)];
+  let asked = 0;
+  const counted = projectionThat((valence) => ++asked > 0 && valence === 2);
+  const [alone, ahead] = [new Scene(given, counted), new Scene(given, counted)];
+  const { events } = ahead;
+  const batch = { events, before: -1n, through: events.at(-1)?.position ?? -1n };
+  const folded = await commitBatch(alone.context, alone.readModel, { ...batch, events: alone.events });
+  const effects = effectsOf(counted, events);
+  asked = 0;
+  expect(await commitBatch(ahead.context, ahead.readModel, { ...batch, effects })).toEqual(folded);
+  expect(asked).toBe(0);
+  expect(ahead.valences()).toEqual(alone.valences());
+  expect(folded.parked.map(({ error }) => error)).toEqual(['no room for 2', null]);
 });
 
 describe('an event that cannot be applied', () => {
