@@ -90,13 +90,13 @@ export class BrokerClient implements Topic, WorkSource {
 
   open(listener: AckListener): Channel {
     let isOpen = true;
-    const publish = (subject: string, body: string, headers: MsgHdrs, sequence: number) => {
+    const publish = (subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number) => {
       const { faults } = this.network;
       if (!this.network.passes(this.life.name, 'broker') || Math.random() < faults.lost) return;
       this.#lastArrival = Math.max(this.#lastArrival, this.time.now + this.network.latency());
       this.time.schedule(this.#lastArrival - this.time.now, () => {
         if (!this.network.answers('broker')) return;
-        const ack = this.broker.publishEvent(subject, body, headers);
+        const ack = this.broker.publishEvent(subject, new TextDecoder().decode(body), headers);
         if (ack === SILENCE) return;
         if (Math.random() < faults.unheard) return;
         this.#lastReply = Math.max(this.#lastReply, this.time.now + this.network.latency());

@@ -104,7 +104,7 @@ export class JetStreamTopic implements Topic {
     });
     return {
       maxPayload: nats.info?.max_payload ?? Number.POSITIVE_INFINITY,
-      publish: (subject: string, body: string, headers: MsgHdrs, sequence: number) => {
+      publish: (subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number) => {
         waiting.push(() => nats.publish(subject, body, { headers, reply: `${inbox}.${sequence}` }));
         if (unanswered === 0 || waiting.length >= TOGETHER) send();
       },

@@ -1,7 +1,7 @@
 import { headers } from '@nats-io/transport-node';
 import { eventSubject, HEADER_POSITION, HEADER_REVISION, HEADER_TRACEPARENT } from '@oo/contracts';
 import {
-  envelopeOf,
+  envelopeBytes,
   figures,
   type RunningSpan,
   type StoredEvent,
@@ -38,6 +38,7 @@ interface InFlight extends Acknowledged {
 }
 
 const NO_LABELS = {};
+const EMPTY_BODY = Buffer.alloc(0);
 
 interface Ack {
   readonly seq: number;
@@ -149,24 +150,24 @@ export class PipelinedPublisher {
   publish(event: StoredEvent): Promise<void> | undefined {
     const subject = eventSubject(event.stream, event.type);
     if (this.#closed || subject === undefined) return undefined;
-    let body = JSON.stringify(envelopeOf(event));
-    if (Buffer.byteLength(body) > this.#most) {
+    let body = envelopeBytes(event);
+    if (body.length > this.#most) {
       this.leftOut(event);
       // Its place is kept: a consumer that cannot read it reads the store, as for any hole in the sequence.
-      body = '';
+      body = EMPTY_BODY;
     }
     const message = headers();
     const id = this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`;
-    message.set('Nats-Msg-Id', id);
-    message.set('Nats-Expected-Last-Sequence', String(this.#sequence));
-    if (this.#lastId !== undefined) message.set('Nats-Expected-Last-Msg-Id', this.#lastId);
+    message.append('Nats-Msg-Id', id);
+    message.append('Nats-Expected-Last-Sequence', String(this.#sequence));
+    if (this.#lastId !== undefined) message.append('Nats-Expected-Last-Msg-Id', this.#lastId);
     this.#lastId = id;
-    message.set(HEADER_POSITION, String(event.position));
-    message.set(HEADER_REVISION, String(event.revision));
+    message.append(HEADER_POSITION, String(event.position));
+    message.append(HEADER_REVISION, String(event.revision));
     const parent = traceparentOf(event);
     const about = { kind: 'producer', parent, attributes: { type: event.type } } as const;
     const span = parent === undefined ? undefined : startSpan('relay', about);
-    if (parent !== undefined) message.set(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
+    if (parent !== undefined) message.append(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
     const sequence = ++this.#sequence;
     this.#channel.publish(subject, body, message, sequence);
     const sentAt = performance.now();

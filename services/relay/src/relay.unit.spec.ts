@@ -59,7 +59,7 @@ class FakeTopic implements Topic {
     this.ids.clear();
   }
   open(listener: AckListener): Channel {
-    const publish = (_subject: string, _body: string, headers: MsgHdrs, sequence: number) => {
+    const publish = (_subject: string, _body: Uint8Array, headers: MsgHdrs, sequence: number) => {
       const answer = this.#take(headers);
       if (answer === undefined) return;
       const ack = new TextEncoder().encode(JSON.stringify(answer));

@@ -43,6 +43,6 @@ export interface Channel {
   /** Largest message in bytes, headers included. */
   readonly maxPayload: number;
   /** @param sequence the number by which the acknowledgement is told */
-  publish(subject: string, body: string, headers: MsgHdrs, sequence: number): void;
+  publish(subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number): void;
   close(): void;
 }

@@ -1,4 +1,4 @@
-import type { StoredEvent } from './stored-event.js';
+import type { RawJson, StoredEvent } from './stored-event.js';
 
 // Reading the store from end to end is what relay, rebuild and verify do, and three quarters of that was the client's
 // decoding: it makes an object of every field of every message and parses payloads that are only passed on. So what
@@ -107,6 +107,11 @@ class WireEvent implements StoredEvent {
     return this.#data;
   }
 
+  get raw(): RawJson | undefined {
+    const { isJson, dataBytes: data, metadataBytes: metadata } = this;
+    return isJson && isObject(data) && isObject(metadata) ? { data, metadata } : undefined;
+  }
+
   get metadata(): unknown {
     if (this.metadataBytes.length > 0) this.#metadata ??= parsed(this.metadataBytes, (bytes) => bytes);
     return this.#metadata;
@@ -114,6 +119,11 @@ class WireEvent implements StoredEvent {
 }
 
 const NOTHING = Buffer.alloc(0);
+
+const [OPENED, CLOSED] = ['{', '}'].map((brace) => brace.charCodeAt(0));
+
+/** Whether bytes begin and end as an object of JSON does. */
+const isObject = (bytes: Buffer): boolean => bytes[0] === OPENED && bytes[bytes.length - 1] === CLOSED;
 
 const textOf = (bytes: Buffer): string => bytes.toString('utf8');
 

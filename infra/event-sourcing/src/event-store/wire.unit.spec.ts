@@ -3,7 +3,7 @@ import shared from '@eventstore/db-client/generated/shared_pb.js';
 import streams from '@eventstore/db-client/generated/streams_pb.js';
 import * as fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type StoredEvent, storedEvent } from './stored-event.js';
+import { envelopeBytes, envelopeOf, type StoredEvent, storedEvent } from './stored-event.js';
 import { NO_EVENT, readAnswer } from './wire.js';
 
 // What the client itself makes of an answer. It has no name outside of the package.
@@ -105,6 +105,33 @@ describe('an answer of Streams.Read', () => {
         const found = read(answer);
         if (found === NO_EVENT) throw new Error('an event is not seen');
         expect(plain(found)).toEqual(plain(storedEvent(convertGrpcEvent(answer.getEvent()).event)));
+      }),
+    );
+  });
+
+  it('is passed on as it would be written anew, or so that nobody takes it for something else', () => {
+    const looksLikeObject = fc.string({ unit: 'grapheme' }).map((text) => `{${text}}`);
+    const object = fc.dictionary(fc.string(), fc.jsonValue()).map((value) => JSON.stringify(value, null, 1));
+    const event = fc.tuple(
+      given,
+      fc.oneof(
+        given.map(({ data }) => data),
+        object,
+        looksLikeObject,
+      ),
+      fc.oneof(object, looksLikeObject),
+    );
+    fc.assert(
+      fc.property(event, ([one, data, metadata]) => {
+        const found = read(answerWith({ ...one, data, metadata }));
+        if (found === NO_EVENT) throw new Error('an event is not seen');
+        const bytes = envelopeBytes(found).toString('utf8');
+        const isReadable = [found.data, found.metadata].every(
+          (part) => typeof part === 'object' && !(part instanceof Uint8Array),
+        );
+        if (found.raw === undefined || isReadable)
+          expect(JSON.parse(bytes)).toEqual(JSON.parse(JSON.stringify(envelopeOf(found))));
+        else expect(() => JSON.parse(bytes)).toThrow();
       }),
     );
   });

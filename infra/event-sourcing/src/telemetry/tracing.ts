@@ -38,8 +38,11 @@ export function traceWith(by: Tracing | undefined): void {
 export const traceparent = (): string | undefined => tracing?.traceparent();
 
 /** The trace context that an event carries. */
-export function traceparentOf({ metadata }: { readonly metadata: unknown }): string | undefined {
-  if (tracing === undefined || typeof metadata !== 'object' || metadata === null) return undefined;
+export function traceparentOf(event: { readonly metadata: unknown }): string | undefined {
+  // Looked at only where traces are kept: metadata are parsed when somebody looks.
+  if (tracing === undefined) return undefined;
+  const { metadata } = event;
+  if (typeof metadata !== 'object' || metadata === null) return undefined;
   const value = HEADER_TRACEPARENT in metadata ? metadata[HEADER_TRACEPARENT] : undefined;
   return typeof value === 'string' ? value : undefined;
 }
