@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs';
 import { isProjectionName, PROJECTION_NAMES } from '@oo/projections';
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { growth } from './growth.js';
 import { wholeHistory } from './history.js';
 
 const count = (text: string): number => {
@@ -13,19 +14,27 @@ const count = (text: string): number => {
 const options = new Command('bench:history')
   .description('Rebuilds read models and relays a whole store, against bare loops in the same run.')
   .option('--events <count>', 'how many events the store has', count, 50_000)
-  .option('--only <part>', `relay, or a read model: ${PROJECTION_NAMES.join(', ')}`)
+  .addOption(
+    new Option('--only <part>', 'growth: what a command costs as the store grows to so many events').choices([
+      ...['relay', 'growth'],
+      ...PROJECTION_NAMES,
+    ]),
+  )
   .option('--json <file>', 'write the list of {name, value, unit, baseline, ratio} there')
   .parse()
   .opts<{ events: number; only?: string; json?: string }>();
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const { only } = options;
-const results = await wholeHistory({
-  events: options.events,
-  say,
-  ...(only === undefined ? {} : { parts: [only === 'relay' ? 'relay' : 'rebuild'] as const }),
-  ...(only !== undefined && isProjectionName(only) ? { names: [only] } : {}),
-});
+const results =
+  only === 'growth'
+    ? await growth(options.events, say)
+    : await wholeHistory({
+        events: options.events,
+        say,
+        ...(only === undefined ? {} : { parts: [only === 'relay' ? 'relay' : 'rebuild'] as const }),
+        ...(only !== undefined && isProjectionName(only) ? { names: [only] } : {}),
+      });
 for (const one of results) {
   say(`${one.name.padEnd(22)} ${one.value} ${one.unit}, ${one.against} ${one.baseline}, ratio ${one.ratio}`);
 }

@@ -39,7 +39,7 @@ export async function wholeHistory({
   const url = eventStoreUrl(port);
   const store = EventStore.connect(url);
   try {
-    const written = await fill(store, events, say);
+    const { events: written } = await fill(store, events, say);
     const results: Measurement[] = [];
     if (parts.includes('rebuild')) results.push(...(await rebuild(store, url, database.url, names)));
     if (parts.includes('relay')) {

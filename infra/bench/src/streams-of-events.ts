@@ -1,6 +1,14 @@
 import { randomBytes, randomUUID } from 'node:crypto';
 import { type EventStoreDBClient, FORWARDS, START } from '@eventstore/db-client';
-import { EVENTS, newUserId, type PersonCategory, streamOf, tenantId, tenantOf } from '@oo/contracts';
+import {
+  EVENTS,
+  newUserId,
+  type PersonCategory,
+  streamOf,
+  tenantId,
+  tenantOf,
+  type UserId,
+} from '@oo/contracts';
 import { EMPTY, type EventStore, type GivenEvent, type NewEvent } from '@oo/event-sourcing';
 import { lifeOf } from '@oo/projections/testing';
 
@@ -8,20 +16,26 @@ import { lifeOf } from '@oo/projections/testing';
 const MOODS = 6;
 const TIPS = 2;
 const IN_FLIGHT = 16;
+/** About, so that streams are as long in a large store as in a small one. */
+const EVENTS_EACH = 625;
 const AT = '2026-01-05T08:00:00Z';
 
 interface Person {
-  readonly user: ReturnType<typeof newUserId>;
+  readonly user: UserId;
   signals: bigint;
   tips: bigint;
 }
 
 /**
  * Fills a store with `count` events at least of many people: moods, and tips that are proposed, shown and completed.
- * @returns how many there are
+ * @returns how many events, and whose
  */
-export async function fill(store: EventStore, count: number, say: (line: string) => void): Promise<number> {
-  const people = Array.from({ length: Math.max(IN_FLIGHT, Math.ceil(count / 1_000)) }, (): Person => {
+export async function fill(
+  store: EventStore,
+  count: number,
+  say: (line: string) => void,
+): Promise<{ readonly events: number; readonly people: readonly UserId[] }> {
+  const people = Array.from({ length: Math.max(IN_FLIGHT, Math.ceil(count / EVENTS_EACH)) }, (): Person => {
     return { user: newUserId(tenantId('home'), randomBytes(16)), signals: EMPTY, tips: EMPTY };
   });
   let [written, said] = [0, performance.now()];
@@ -39,7 +53,7 @@ export async function fill(store: EventStore, count: number, say: (line: string)
       }
     }),
   );
-  return written;
+  return { events: written, people: people.map(({ user }) => user) };
 }
 
 async function live(store: EventStore, person: Person): Promise<number> {

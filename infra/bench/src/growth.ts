@@ -1,0 +1,90 @@
+import { randomInt, randomUUID } from 'node:crypto';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { instant, signalCommandId, tenantOf, type UserId } from '@oo/contracts';
+import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
+import { EventStore } from '@oo/event-sourcing';
+import { freePort, startChild } from '@oo/event-sourcing/testing';
+import { createLog } from '@oo/service-host';
+import { SignalsController } from '@oo/signals';
+import { latencies, type Measurement, measurement, median } from './measurement.js';
+import { fill } from './streams-of-events.js';
+
+const SMALLEST = 10_000;
+const COMMANDS = 400;
+/** People whose state the handler keeps. */
+const KNOWN = 16;
+
+/**
+ * What a handled command costs as the store grows by powers of ten: of people whose state the handler has, and of
+ * people whom it reads from the store first. The baseline is the same on the smallest store.
+ */
+export async function growth(most: number, say: (line: string) => void): Promise<Measurement[]> {
+  const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
+  const port = await freePort();
+  const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
+  const server = await startChild(eventStoreCommand(dataDir, port), answers);
+  const store = EventStore.connect(eventStoreUrl(port));
+  try {
+    const people: UserId[] = [];
+    const results: Measurement[] = [];
+    const first: Partial<Record<'known' | 'unknown', number>> = {};
+    let written = 0;
+    for (let size = SMALLEST; size <= most; size *= 10) {
+      const filled = await fill(store, size - written, (line) => say(`${line} on the way to ${size}`));
+      written += filled.events;
+      people.push(...filled.people);
+      for (const kind of ['known', 'unknown'] as const) {
+        const took = median(await commandsOf(store, people, kind));
+        first[kind] ??= took;
+        const name = `command-${kind}-${size}`;
+        results.push(measurement(name, took, 'ms', first[kind], `the same with ${SMALLEST} events`));
+        say(`  ${name} ${took.toFixed(2)} ms`);
+      }
+    }
+    return results;
+  } finally {
+    await store.close();
+    await server.kill('SIGKILL');
+    await rm(dataDir, { recursive: true, force: true });
+  }
+}
+
+/** Milliseconds of each command, one after the other. */
+function commandsOf(
+  store: EventStore,
+  people: readonly UserId[],
+  kind: 'known' | 'unknown',
+): Promise<number[]> {
+  const handler = () => new SignalsController(store, createLog('bench', 'silent'));
+  const one = handler();
+  const [from, known] = [randomInt(people.length), Math.min(KNOWN, people.length)];
+  return latencies(COMMANDS, async (index) => {
+    const offset = kind === 'known' ? from + (index % known) : randomInt(people.length);
+    const user = people[offset % people.length];
+    if (user === undefined) throw new RangeError('nobody lives there');
+    const answer = await (kind === 'known' ? one : handler()).recordSignal(signalOf(user));
+    if (!JSON.stringify(answer).includes('recorded')) throw new Error(`a command failed: ${answer}`);
+  });
+}
+
+function signalOf(userId: UserId): Uint8Array {
+  const idempotencyKey = randomUUID();
+  const commandId = signalCommandId(userId, 'bench', idempotencyKey);
+  const now = instant(Date.now());
+  const ids = { commandId, correlationId: commandId, causationId: commandId };
+  const command = {
+    context: {
+      ...ids,
+      userId,
+      tenantId: tenantOf(userId),
+      producer: 'bench',
+      occurredAt: now,
+      receivedAt: now,
+    },
+    idempotencyKey,
+    moodReported: { valence: 1, energy: -1 },
+  };
+  return Buffer.from(JSON.stringify(command));
+}
