@@ -5,8 +5,9 @@ import { createRequire } from 'node:module';
 import * as os from 'node:os';
 import * as path from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs } from 'node:util';
 import type * as DbClient from '@eventstore/db-client';
+import { Command, InvalidArgumentError } from 'commander';
+import { wholeNumber } from '../testing/whole-number.js';
 import { measureHistory } from './history.js';
 import { medianPair, percentile } from './percentile.js';
 
@@ -197,21 +198,41 @@ function folderSize(folder: string): number {
   return size;
 }
 
+interface Options {
+  readonly json?: string;
+  readonly seconds: number;
+  readonly rounds: number;
+  readonly events: number;
+  readonly only?: RegExp;
+  readonly history: number;
+}
+
+function positive(text: string): number {
+  const value = Number(text);
+  if (!(value > 0 && Number.isFinite(value))) throw new InvalidArgumentError('Give a number above 0.');
+  return value;
+}
+
+function pattern(text: string): RegExp {
+  try {
+    return new RegExp(text);
+  } catch (error) {
+    throw new InvalidArgumentError((error as Error).message);
+  }
+}
+
 async function main(): Promise<void> {
-  const { values } = parseArgs({
-    options: {
-      json: { type: 'string' },
-      seconds: { type: 'string', default: '1.5' },
-      rounds: { type: 'string', default: '5' },
-      events: { type: 'string', default: '100000' },
-      only: { type: 'string', default: '' },
-      /** Events of the large folder, in a hundredth as many streams; 0 leaves this part out. */
-      history: { type: 'string', default: '1000000' },
-    },
-  });
-  const seconds = Number(values.seconds);
-  const rounds = Number(values.rounds);
-  const count = Number(values.events);
+  const options = new Command('bench:eventstore')
+    .description('Measures the server beside one that stores nothing, in turns, through the official client.')
+    .option('--json <file>', 'write the list of {name, value, unit, baseline, ratio} there')
+    .option('--seconds <n>', 'how long each writing measurement takes', positive, 1.5)
+    .option('--rounds <count>', 'how often each is taken; medians are told', wholeNumber, 5)
+    .option('--events <count>', 'how many are read', wholeNumber, 100_000)
+    .option('--only <pattern>', 'a regular expression: those whose name fits', pattern)
+    .option('--history <count>', 'events of the large folder; 0 leaves it out', wholeNumber, 1_000_000)
+    .parse()
+    .opts<Options>();
+  const { seconds, rounds, events: count, history, only } = options;
   const root = fs.mkdtempSync(path.join(os.tmpdir(), 'eventstore-bench-'));
   const ours = await Target.start('eventstore', '../main.js', path.join(root, 'ours'), []);
   const none = await Target.start('null', '../null/main.js', path.join(root, 'null'), [
@@ -234,7 +255,7 @@ async function main(): Promise<void> {
         `${baseline === undefined ? '' : `, null ${entry.baseline}, ratio ${entry.ratio}`}\n`,
     );
   };
-  const wanted = (name: string): boolean => values.only === '' || new RegExp(values.only).test(name);
+  const wanted = (name: string): boolean => only === undefined || only.test(name);
   try {
     for (const { client } of targets) await append(client, 1, 4, 1, (worker) => `warm-${worker}`);
     if (wanted('append-sequential')) {
@@ -333,10 +354,10 @@ async function main(): Promise<void> {
       await again.stop();
     }
     await none.stop();
-    if (Number(values.history) > 0 && wanted('history')) {
+    if (history > 0 && wanted('history')) {
       await measureHistory({
         root,
-        events: Number(values.history),
+        events: history,
         rounds,
         add,
         start: async (folder) => {
@@ -353,7 +374,7 @@ async function main(): Promise<void> {
     await Promise.allSettled(targets.map((target) => target.stop('SIGKILL')));
     fs.rmSync(root, { recursive: true, force: true });
   }
-  if (values.json !== undefined) fs.writeFileSync(values.json, `${JSON.stringify(entries, null, 1)}\n`);
+  if (options.json !== undefined) fs.writeFileSync(options.json, `${JSON.stringify(entries, null, 1)}\n`);
   else process.stdout.write(`${JSON.stringify(entries, null, 1)}\n`);
 }
 

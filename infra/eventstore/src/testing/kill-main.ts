@@ -1,15 +1,18 @@
 #!/usr/bin/env node
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { killRounds } from './kill-rounds.js';
+import { wholeNumber } from './whole-number.js';
 
-const { values } = parseArgs({
-  options: { rounds: { type: 'string', default: '200' }, seed: { type: 'string', default: '1' } },
-});
-for (const [name, value] of Object.entries(values)) {
-  if (!/^\d+$/.test(value)) throw new Error(`--${name} is '${value}'; it takes a whole number`);
-}
-const rounds = Number(values.rounds);
-const summary = await killRounds(rounds, Number(values.seed), (round, so) => {
+const { rounds, seed } = new Command('eventstore:kill')
+  .description(
+    'Kills a server under concurrent writers, and compares what it acknowledged with what is there.',
+  )
+  .option('--rounds <count>', 'how often', wholeNumber, 200)
+  .option('--seed <n>', 'where the random numbers begin', wholeNumber, 1)
+  .parse()
+  .opts<{ rounds: number; seed: number }>();
+
+const summary = await killRounds(rounds, seed, (round, so) => {
   if (round % 10 === 0)
     process.stderr.write(`kill -9: ${round} of ${rounds}, ${so.acknowledged} acknowledged\n`);
 });
