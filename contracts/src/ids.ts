@@ -75,9 +75,12 @@ export function signalCommandId(user: UserId, producer: string, idempotencyKey: 
   return uuidv5(`${user}\n${producer}\n${idempotencyKey}`, NAMESPACE.signalCommand) as CommandId;
 }
 
-/** The id of the event at `index` (from 0) among those that a command gave. */
-export function eventIdOf(command: CommandId, index: number): string {
-  return uuidv5(`${command}\n${index}`, NAMESPACE.event);
+/**
+ * The id of the event at `index` (from 0) among those that a command gave. `decided` is what they all say: EventStoreDB
+ * takes an append of ids that it has there already as done, so what was decided otherwise needs other ids.
+ */
+export function eventIdOf(command: CommandId, index: number, decided: string): string {
+  return uuidv5(`${command}\n${index}\n${decided}`, NAMESPACE.event);
 }
 
 /** The decision's id that a trigger (`kind` as in TriggerKind, `id` of what triggered) stands for. */

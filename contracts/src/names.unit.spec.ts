@@ -90,8 +90,9 @@ describe('a derived id', () => {
       signalCommandId(USER, 'demo', 'k'),
       signalCommandId(USER, 'demo', 'l'),
       signalCommandId(USER, 'dem', 'ok'),
-      eventIdOf(signalCommandId(USER, 'demo', 'k'), 0),
-      eventIdOf(signalCommandId(USER, 'demo', 'k'), 1),
+      eventIdOf(signalCommandId(USER, 'demo', 'k'), 0, 'a'),
+      eventIdOf(signalCommandId(USER, 'demo', 'k'), 0, 'b'),
+      eventIdOf(signalCommandId(USER, 'demo', 'k'), 1, 'a'),
       decisionIdOf(USER, 'TRIGGER_KIND_SIGNAL', 'x'),
       decisionIdOf(USER, 'TRIGGER_KIND_MOMENT', 'x'),
       derivedCommandId('close-decision', 'x'),
@@ -192,7 +193,7 @@ describe('an envelope', () => {
     commandId: command,
   };
   const envelope = {
-    id: eventIdOf(command, 0),
+    id: eventIdOf(command, 0, ''),
     type: 'TipShown',
     stream: streamOf('tips', USER),
     revision: '7',

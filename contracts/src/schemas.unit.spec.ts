@@ -6,7 +6,7 @@ import { edge, recorded } from './schemas.js';
 
 const USER = newUserId(tenantId('home'), new Uint8Array(16));
 const COMMAND = signalCommandId(USER, 'demo', 'k');
-const UUID = eventIdOf(COMMAND, 0);
+const UUID = eventIdOf(COMMAND, 0, '');
 const AT = '2026-03-02T08:00:00Z';
 
 const trigger = { kind: 'TRIGGER_KIND_SIGNAL', id: UUID, at: AT };

@@ -18,7 +18,9 @@ describe('shared vectors', () => {
     for (const { user, producer, key, id } of signalCommandIds) {
       expect(contracts.signalCommandId(user, producer, key)).toBe(id);
     }
-    for (const { command, index, id } of eventIds) expect(contracts.eventIdOf(command, index)).toBe(id);
+    for (const { command, index, decided, id } of eventIds) {
+      expect(contracts.eventIdOf(command, index, decided)).toBe(id);
+    }
     expect(decisionIds).toHaveLength(Object.keys(contracts.TriggerKind).length - 1);
     for (const { user, kind, trigger, id } of decisionIds) {
       expect(contracts.decisionIdOf(user, kind, trigger)).toBe(id);

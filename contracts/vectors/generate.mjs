@@ -24,7 +24,11 @@ write('ids', {
     { user: first, producer: 'demo', key: 'b' },
     { user: second, producer: 'demo', key: '~!#$%' },
   ].map((one) => ({ ...one, id: contracts.signalCommandId(one.user, one.producer, one.key) })),
-  eventIds: [0, 1, 10].map((index) => ({ command: uuid('1'), index, id: contracts.eventIdOf(uuid('1'), index) })),
+  eventIds: [
+    { command: uuid('1'), index: 0, decided: '["TipShown",{}]' },
+    { command: uuid('1'), index: 0, decided: '["TipShown",{"deviceId":"ä"}]' },
+    { command: uuid('1'), index: 1, decided: '["TipShown",{}]' },
+  ].map((one) => ({ ...one, id: contracts.eventIdOf(one.command, one.index, one.decided) })),
   decisionIds: Object.values(contracts.TriggerKind)
     .slice(1)
     .map((kind) => ({ user: third, kind, trigger: uuid('2'), id: contracts.decisionIdOf(third, kind, uuid('2')) })),

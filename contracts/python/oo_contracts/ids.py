@@ -67,9 +67,9 @@ def signal_command_id(user: UserId, producer: str, idempotency_key: str) -> str:
     return str(uuid.uuid5(_SIGNAL_COMMAND, f"{user}\n{producer}\n{idempotency_key}"))
 
 
-def event_id_of(command: str, index: int) -> str:
-    """The id of the event at `index` (from 0) among those that a command gave."""
-    return str(uuid.uuid5(_EVENT, f"{command}\n{index}"))
+def event_id_of(command: str, index: int, decided: str) -> str:
+    """The id of the event at `index` (from 0) among those that a command gave; `decided` is what they all say."""
+    return str(uuid.uuid5(_EVENT, f"{command}\n{index}\n{decided}"))
 
 
 def decision_id_of(user: UserId, kind: str, trigger_id: str) -> DecisionId:

@@ -28,7 +28,7 @@ def test_ids() -> None:
     for case in cases["signalCommandIds"]:
         assert ids.signal_command_id(case["user"], case["producer"], case["key"]) == case["id"]
     for case in cases["eventIds"]:
-        assert ids.event_id_of(case["command"], case["index"]) == case["id"]
+        assert ids.event_id_of(case["command"], case["index"], case["decided"]) == case["id"]
     assert {case["kind"] for case in cases["decisionIds"]} == set(decisions_pb2.TriggerKind.keys()[1:])
     for case in cases["decisionIds"]:
         assert ids.decision_id_of(case["user"], case["kind"], case["trigger"]) == case["id"]

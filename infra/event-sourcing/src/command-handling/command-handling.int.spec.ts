@@ -94,6 +94,21 @@ describe('a command', () => {
     expect(noop.position).toBe((await eventsOf(user)).at(-1)?.position);
   });
 
+  // Seed 1683 of the simulation.
+  it('that another process has recorded with another outcome is taken as it is recorded', async () => {
+    const user = someone();
+    const [here, there] = [handlingOf(), handlingOf()];
+    recorded(await here.handle(context(user, 'a'), refs(1)));
+    const first = recorded(await there.handle(context(user, 'b'), refs(2)));
+    // What is cached here ends where the command was appended there, and comes to something else.
+    expect(recorded(await here.handle(context(user, 'b'), refs(3)))).toEqual({ ...first, duplicate: true });
+    expect(await here.state(user)).toEqual(refs(1, 2));
+    const both = recorded(await there.handle(context(user, 'c'), refs(3, 4)));
+    // And to a part of it.
+    expect(recorded(await here.handle(context(user, 'c'), refs(3)))).toEqual({ ...both, duplicate: true });
+    expect(await here.state(user)).toEqual(refs(1, 2, 3, 4));
+  });
+
   it('is not settled by a cached refusal that is out of date', async () => {
     const user = someone();
     const opposite: typeof tasks = {

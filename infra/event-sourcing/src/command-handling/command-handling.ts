@@ -9,6 +9,7 @@ import {
   type Instant,
   PERSON_CATEGORIES,
   type Problem,
+  payloadJson,
   problem,
   type Recorded,
   readEvent,
@@ -32,7 +33,7 @@ import { RecordedCommands } from './recorded-commands.js';
 export type EventStreams = Pick<EventStore, 'append' | 'readForward' | 'readLast'>;
 
 /** A window that leaves nothing out: for streams that stay short. */
-export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER;
+export const WHOLE_STREAM = Number.MAX_SAFE_INTEGER - 1;
 
 /** What every command carries, parsed. */
 export type CommandContext = z.infer<typeof edge.context>;
@@ -219,13 +220,17 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   ): Promise<Recorded> {
     const commandId = context.commandId as CommandId;
     const metadata = metadataOf(context);
+    // Ids are of what was decided, too. Where another process has recorded the command with another outcome in this very
+    // place, the store would take the same ids for the same events, and what is cached here would not be what stands there.
+    const decided = JSON.stringify(events.map((event) => [event.type, payloadJson(event)]));
     const fresh: NewEvent[] = events.map((event, index) => ({
-      id: eventIdOf(commandId, index),
+      id: eventIdOf(commandId, index, decided),
       event,
       metadata,
     }));
     const { revision, position } = await this.store.append(stream, loaded.revision, fresh);
-    loaded.commands.record(commandId, revision, position, fresh.length);
+    const eventIds = fresh.map(({ id }) => id);
+    loaded.commands.record(commandId, { revision, position, eventIds });
     loaded.state = events.reduce(
       (state, event) => (this.#types.has(event.type) ? this.decider.evolve(state, event) : state),
       loaded.state,
@@ -233,7 +238,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     loaded.revision = revision;
     loaded.position = position;
     this.#cache.set(stream, loaded);
-    return { stream, revision, position, eventIds: fresh.map(({ id }) => id), duplicate: false };
+    return { stream, revision, position, eventIds, duplicate: false };
   }
 
   /** The stream as it is now: the cached state read on, or the window loaded. */
@@ -247,13 +252,16 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
         return cached;
       }
     }
+    const events = await this.store.readLast(stream, this.options.window + 1);
+    // Where the window begins, it may begin amid the events of a command, which is no longer in it.
+    const cut = events.length > this.options.window ? events.shift() : undefined;
     const loaded: Loaded<State> = {
       state: this.decider.initialState(),
       revision: EMPTY,
       position: 0n,
-      commands: new RecordedCommands(stream, this.options.window),
+      commands: new RecordedCommands(stream, this.options.window, cut),
     };
-    this.#take(stream, loaded, await this.store.readLast(stream, this.options.window));
+    this.#take(stream, loaded, events);
     return loaded;
   }
 

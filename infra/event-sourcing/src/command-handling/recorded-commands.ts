@@ -1,20 +1,22 @@
-import { type CommandId, eventIdOf, type Recorded } from '@oo/contracts';
+import type { CommandId, Recorded } from '@oo/contracts';
 import { commandIdOf, type StoredEvent } from '../event-store/stored-event.js';
 
-interface Entry {
-  readonly revision: bigint;
-  readonly position: bigint;
-  readonly count: number;
-}
+type Entry = Pick<Recorded, 'revision' | 'position' | 'eventIds'>;
 
 /** The commands of a stream's last events, and what each was answered. At least the last `window` events count. */
 export class RecordedCommands {
   readonly #entries = new Map<string, Entry>();
+  /** The command of which the window has a part only. */
+  readonly #cut: CommandId | undefined;
 
+  /** @param before the event before the window, where there is one */
   constructor(
     private readonly stream: string,
     private readonly window: number,
-  ) {}
+    before?: StoredEvent,
+  ) {
+    this.#cut = before && commandIdOf(before);
+  }
 
   get size(): number {
     return this.#entries.size;
@@ -24,14 +26,16 @@ export class RecordedCommands {
   add(event: StoredEvent): void {
     const command = commandIdOf(event);
     if (command === undefined) return;
-    const count = (this.#entries.get(command)?.count ?? 0) + 1;
-    // The window may begin amid a command's events; such a command is no longer in it.
-    if (event.id !== eventIdOf(command, count - 1)) return;
-    this.record(command, event.revision, event.position, count);
+    if (command === this.#cut) return;
+    const before = this.#entries.get(command);
+    // A command's events stand one behind the other: others of its name are of another time, and the first count.
+    if (before !== undefined && event.revision !== before.revision + 1n) return;
+    const eventIds = [...(before?.eventIds ?? []), event.id];
+    this.record(command, { revision: event.revision, position: event.position, eventIds });
   }
 
-  record(command: CommandId, revision: bigint, position: bigint, count: number): void {
-    this.#entries.set(command, { revision, position, count });
+  record(command: CommandId, entry: Entry): void {
+    this.#entries.set(command, entry);
     if (this.#entries.size <= this.window) return;
     const [oldest] = this.#entries.keys();
     if (oldest !== undefined) this.#entries.delete(oldest);
@@ -40,9 +44,6 @@ export class RecordedCommands {
   /** What the command was answered when it was recorded. */
   find(command: CommandId): Recorded | undefined {
     const entry = this.#entries.get(command);
-    if (entry === undefined) return undefined;
-    const { revision, position, count } = entry;
-    const eventIds = Array.from({ length: count }, (_, index) => eventIdOf(command, index));
-    return { stream: this.stream, revision, position, eventIds, duplicate: true };
+    return entry && { stream: this.stream, ...entry, duplicate: true };
   }
 }

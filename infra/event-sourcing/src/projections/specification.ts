@@ -48,7 +48,7 @@ export function recorded(given: readonly GivenEvent[]): ArrivedEvent[] {
     revisions.set(stream, revision);
     const at = (occurredAt ?? SOME_DAY) as Instant;
     return {
-      id: eventIdOf(COMMAND, index),
+      id: eventIdOf(COMMAND, index, ''),
       type: event.type,
       stream,
       revision,

@@ -47,7 +47,7 @@ export async function appendDirectly(
       recordedAt: at,
       commandId,
     };
-    return { id: eventIdOf(commandId, 0), event, metadata };
+    return { id: eventIdOf(commandId, 0, ''), event, metadata };
   });
   await store.append(stream, last?.revision ?? EMPTY, fresh);
   return fresh.map(({ id }) => id);

@@ -327,7 +327,7 @@ class Platform {
     this.#revisions.set(stream, revision + 1);
     const commandId = derivedCommandId(event.type, `${this.user}\n${key}`);
     const envelope: EventEnvelope = {
-      id: eventIdOf(commandId, 0),
+      id: eventIdOf(commandId, 0, ''),
       type: event.type,
       stream,
       revision: String(revision),
