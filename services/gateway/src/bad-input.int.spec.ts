@@ -88,6 +88,13 @@ const CASES: readonly (readonly [string, Call, number, string, string])[] = [
     'occurredAt',
   ],
   [
+    'a time that was never set',
+    { body: { ...mood, occurredAt: '0001-01-01T00:00:00Z' } },
+    400,
+    'invalid-input',
+    'occurredAt',
+  ],
+  [
     'a day that is none',
     { body: { ...mood, occurredAt: '2026-02-30T08:00:00Z' } },
     400,

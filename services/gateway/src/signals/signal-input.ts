@@ -1,4 +1,4 @@
-import { type EventType, edge, type Instant } from '@oo/contracts';
+import { type EventType, edge, epochMs, type Instant } from '@oo/contracts';
 import { z } from 'zod';
 
 type SignalType = Extract<
@@ -6,8 +6,13 @@ type SignalType = Extract<
   'TaskObserved' | 'TaskCompleted' | 'HabitChecked' | 'BusyTimeObserved' | 'MoodReported' | 'ContextObserved'
 >;
 
-/** A time as the contracts parse it: a canonical instant. */
-export const moment = edge.timestamp.transform((text) => text as Instant);
+/**
+ * A time as the contracts parse it: a canonical instant. None before 1970: a clock that was never set, or a field that
+ * was left out, which some languages write as the year 1.
+ */
+export const moment = edge.timestamp
+  .refine((text) => epochMs(text) >= 0, 'must not be before 1970; give the time at which it happened')
+  .transform((text) => text as Instant);
 
 const signalOf = <Type extends SignalType>(type: Type) =>
   z.strictObject({
