@@ -5,11 +5,12 @@ or cosine, and no value beyond 6. A posterior's draws need no better tails than 
 """
 
 import hashlib
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 
-from ml.recommender.arithmetic import Vector
+from ml.recommender.arithmetic import Matrix, Vector
 
 _PIECES: Final = 16
 """Of 16 bits, in one SHA-256."""
@@ -18,17 +19,35 @@ _TERMS: Final = 12
 
 def uniforms(key: str, count: int) -> Vector:
     """(count,) in the open interval (0, 1), multiples of 2⁻¹⁶ and a half."""
-    blocks = (count + _PIECES - 1) // _PIECES
-    digests = [hashlib.sha256(f"{key}|{block}".encode()).digest() for block in range(blocks)]
-    pieces = np.frombuffer(b"".join(digests), dtype=">u2")[:count].astype(np.float64)
-    result: Vector = (pieces + 0.5) / 65536.0
+    result: Vector = _uniforms([key], count)[0]
     return result
 
 
 def normals(key: str, count: int) -> Vector:
     """(count,) of mean 0 and variance 1 (less 2⁻³²)."""
-    terms = uniforms(key, count * _TERMS).reshape(_TERMS, count)
-    result: Vector = terms[0] - 6.0
-    for i in range(1, _TERMS):
-        result = result + terms[i]
+    result: Vector = normals_of([key], count)[0]
+    return result
+
+
+def normals_of(keys: Sequence[str], count: int) -> Matrix:
+    """(keys, count): the normals of several keys, in one go."""
+    terms = _uniforms(keys, count * _TERMS).reshape(len(keys), _TERMS, count)
+    terms[:, 0] -= 6.0
+    result: Matrix = np.add.accumulate(terms, axis=1)[:, -1]
+    return result
+
+
+def _uniforms(keys: Sequence[str], count: int) -> Matrix:
+    blocks = (count + _PIECES - 1) // _PIECES
+    digests = []
+    for key in keys:
+        keyed = hashlib.sha256(f"{key}|".encode())
+        for block in range(blocks):
+            each = keyed.copy()
+            each.update(b"%d" % block)
+            digests.append(each.digest())
+    pieces = np.frombuffer(b"".join(digests), dtype=">u2").reshape(len(keys), blocks * _PIECES)
+    result: Matrix = pieces[:, :count].astype(np.float64)
+    result += 0.5
+    result /= 65536.0
     return result

@@ -14,15 +14,17 @@ and all of w, a, b, u and the limit have posteriors. Kinds of messages resemble 
 resemble waiting: what all of them show together is the centre of each one's prior (`tie`).
 """
 
+from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass, field
 from math import sqrt
 from typing import Final
 
 import numpy as np
 
-from ml.learning.normals import normals, uniforms
-from ml.learning.regression import Gaussian, Moments, Posterior, times
-from ml.recommender.arithmetic import Matrix, Vector, dot, total
+from ml.learning.normals import normals, normals_of, uniforms
+from ml.learning.regression import Gaussian, Moments, Posterior, mean_of, times
+from ml.recommender.arithmetic import Matrix, Vector, dot, solve_upper_each, total
 
 WAIT: Final = 0
 RESENTED_RISE: Final = 0.02
@@ -38,6 +40,7 @@ REACTION_NOISE: Final = 0.3
 APPEALS_KEPT: Final = 400
 HABIT_NOISE: Final = 1e-5
 DISENGAGED_NOISE: Final = 2e-5
+_RIDGE: Final = Gaussian.independent((0.0,) * 4, (30.0,) * 4)
 
 
 @dataclass(frozen=True)
@@ -137,9 +140,9 @@ class Worlds:
     """(k,)"""
 
 
-def reward_features(moment: Moment) -> Vector:
+def reward_features(moment: Moment) -> list[float]:
     h = moment.habituation
-    return np.array([1.0 - h, h, moment.appeal - 0.5, moment.disengagement])
+    return [1.0 - h, h, moment.appeal - 0.5, moment.disengagement]
 
 
 @dataclass
@@ -165,13 +168,12 @@ class PersonModel:
 
     def without_appeals(self) -> "PersonModel":
         """A copy that goes on by itself, of all but the appeals."""
-        other = PersonModel(self.prior, self.seen)
+        other = copy(self)
+        other.appeals = []
         other.reward = [(welcomed.copied(), resented.copied()) for welcomed, resented in self.reward]
         other.habit = [each.copied() for each in self.habit]
         other.disengaged = [(welcomed.copied(), resented.copied()) for welcomed, resented in self.disengaged]
         other.reaction = [each.copied() for each in self.reaction]
-        other.stayed, other.left = self.stayed, self.left
-        other._usual, other._spoken = self._usual, self._spoken
         return other
 
     def learn(self, episode: Episode) -> bool:
@@ -184,10 +186,10 @@ class PersonModel:
             self._learn_reward(before, action, resented, episode.reward)
         if after.habituation < CENSORED:
             rise = after.habituation - before.habituation
-            self.habit[action].add(np.array([1.0, before.habituation]), rise)
+            self.habit[action].add((1.0, before.habituation), rise)
         if after.disengagement < CENSORED:
             rise = after.disengagement - before.disengagement
-            self.disengaged[action][resented].add(np.array([1.0, before.disengagement]), rise)
+            self.disengaged[action][resented].add((1.0, before.disengagement), rise)
         self._learn_reaction(action, before, resented)
         if episode.left:
             self.left = min(self.left, after.disengagement)
@@ -210,12 +212,11 @@ class PersonModel:
     def _learn_reaction(self, action: int, before: Moment, resented: bool) -> None:
         p = before.appeal
         x = [1.0 - p, p, before.habituation, before.disengagement][: self._reaction_width]
-        prior, seen = self.prior.reaction[action], self.reaction[action]
-        # The posterior's mean, which is asked for at every decision that is folded.
-        weights = Posterior(seen, prior.precision, REACTION_NOISE).centre(prior.shift)
+        seen = self.reaction[action]
+        weights = mean_of(seen, self.prior.reaction[action], REACTION_NOISE)
         share = total(weight * each for weight, each in zip(weights, x, strict=True))
         variance = max(share * (1.0 - share), LEAST_VARIANCE)
-        seen.add(np.array(x), float(resented), 1.0 / variance)
+        seen.add(x, float(resented), 1.0 / variance)
 
     @property
     def usual_square(self) -> float:
@@ -231,8 +232,7 @@ class PersonModel:
         for action in range(1, self.actions):
             for seen in self.reward[action]:
                 if seen.count > 4:
-                    ridge = Gaussian.independent((0.0,) * 4, (30.0,) * 4).precision
-                    fitted = np.array(Posterior(seen, ridge, 1.0).centre(np.zeros(4)))
+                    fitted = np.array(mean_of(seen, _RIDGE, 1.0))
                     left += max(seen.squares - dot(fitted, seen.shift), 0.0)
                     free += seen.count - 4
         return left / free + 1e-9
@@ -244,6 +244,7 @@ class PersonModel:
         disengaged, resented = np.zeros((*shape, 2, 2)), np.zeros((*shape, 4))
         noise, unit = self.reward_noise(), sqrt(self.usual_square)
         waited = self.reward[WAIT][0] + self.reward[WAIT][1]
+        rewards = []
         for action in range(n):
             for reaction in range(2):
                 prior = self.prior.reward[action][reaction]
@@ -251,8 +252,8 @@ class PersonModel:
                     prior = prior.scaled(unit)
                 seen = waited if action == WAIT else self.reward[action][reaction]
                 # Waiting has one reward, whatever the reaction.
-                name = f"{key}|reward|{action}|{0 if action == WAIT else reaction}"
-                reward[:, action, reaction] = _draws(seen, prior, noise, name, count).T
+                rewards.append((seen, prior, f"{key}|reward|{action}|{0 if action == WAIT else reaction}"))
+        reward[:] = _draws(rewards, noise, count).reshape(reward.shape)
         habit[:] = self._tied(f"{key}|habit", self.habit, self.prior.habit, self.prior.habit_noise, count)
         for reaction in range(2):
             disengaged[:, :, reaction] = self._tied(
@@ -262,37 +263,32 @@ class PersonModel:
                 self.prior.disengaged_noise,
                 count,
             )
-        for action in range(n):
-            drawn = _draws(
-                self.reaction[action],
-                self.prior.reaction[action],
-                REACTION_NOISE,
-                f"{key}|reaction|{action}",
-                count,
-            )
-            resented[:, action, : self._reaction_width] = drawn.T
-            resented[:, action, :2] = np.clip(resented[:, action, :2], 0.0, 1.0)
+        reactions = [
+            (self.reaction[action], self.prior.reaction[action], f"{key}|reaction|{action}")
+            for action in range(n)
+        ]
+        resented[:, :, : self._reaction_width] = _draws(reactions, REACTION_NOISE, count)
+        resented[:, :, :2] = np.clip(resented[:, :, :2], 0.0, 1.0)
         return Worlds(reward, habit, disengaged, resented, self._limits(key, count))
 
     def _tied(
         self, key: str, seen: list[Moments], prior: tuple[Gaussian, ...], noise: float, count: int
     ) -> Matrix:
         """(count, actions, 2) of habit or disengagement."""
-        result = np.zeros((count, self.actions, 2))
         if self.prior.tie is None:
-            for action in range(self.actions):
-                result[:, action] = _draws(seen[action], prior[action], noise, f"{key}|{action}", count).T
-            return result
-        result[:, WAIT] = _draws(seen[WAIT], prior[WAIT], noise, f"{key}|{WAIT}", count).T
+            each = [(seen[action], prior[action], f"{key}|{action}") for action in range(self.actions)]
+            return _draws(each, noise, count)
+        result = np.zeros((count, self.actions, 2))
+        result[:, WAIT] = _draws([(seen[WAIT], prior[WAIT], f"{key}|{WAIT}")], noise, count)[:, 0]
         together = Moments(2)
         for action in range(1, self.actions):
             together = together + seen[action]
-        shared = _draws(together, prior[1], noise, f"{key}|shared", count)
-        tie = Gaussian.independent((0.0, 0.0), (self.prior.tie, self.prior.tie)).precision
+        shared = _draws([(together, prior[1], f"{key}|shared")], noise, count)[:, 0].T
+        tie = Gaussian.independent((0.0, 0.0), (self.prior.tie, self.prior.tie))
         for action in range(1, self.actions):
             posterior = Posterior(seen[action], tie, noise)
             z = normals(f"{key}|{action}", 2 * count).reshape(2, count)
-            result[:, action] = (posterior.means(times(tie, shared)) + posterior.deviations(z)).T
+            result[:, action] = (posterior.means(times(tie.precision, shared)) + posterior.deviations(z)).T
         return result
 
     def _limits(self, key: str, count: int) -> Vector:
@@ -310,10 +306,13 @@ class PersonModel:
         return np.array([ordered[(2 * i + 1) * len(ordered) // (2 * count)] for i in range(count)])
 
 
-def _draws(seen: Moments, prior: Gaussian, noise: float, key: str, count: int) -> Matrix:
-    """(n, count) draws of the weights."""
-    n = len(prior.mean)
-    posterior = Posterior(seen, prior.precision, noise)
-    mean = np.array(posterior.centre(prior.shift))
-    result: Matrix = mean[:, None] + posterior.deviations(normals(key, n * count).reshape(n, count))
-    return result
+def _draws(weights: Sequence[tuple[Moments, Gaussian, str]], noise: float, count: int) -> Matrix:
+    """(count, weights, n) draws of several kinds of n weights, each with what was seen, its prior and a
+    key.
+    """
+    n = len(weights[0][1].mean)
+    posteriors = [Posterior(seen, prior, noise) for seen, prior, _ in weights]
+    z = normals_of([key for _, _, key in weights], n * count).reshape(len(weights), n, count)
+    means = np.array([posterior.mean for posterior in posteriors])
+    deviations = solve_upper_each(np.array([posterior.factor for posterior in posteriors]), z)
+    return (means[:, :, None] + deviations).transpose(2, 0, 1)

@@ -5,11 +5,12 @@ Bellman's recursion from the last moment back: the value of a state is the mean 
 action's reward and the value of what it leads to. Between the grid's points values are interpolated linearly.
 """
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
 
-from ml.learning.person_model import WAIT, Moment, Worlds, reward_features
+from ml.learning.person_model import WAIT, Moment, Worlds
 from ml.recommender.arithmetic import Matrix, Vector
 
 HABITUATION: Final = 11
@@ -37,9 +38,6 @@ class Plan:
         have been worth. Without, values have one layer.
         """
         self._worlds, self._steps, self._grid = worlds, steps, grid
-        self._limited = allowance is not None
-        layers = 1 if allowance is None else allowance + 1
-        count = len(worlds.limit)
         h = np.arange(grid[0]) / (grid[0] - 1.0)
         d = np.arange(grid[1]) / (grid[1] - 1.0)
         grid_h, grid_d = np.repeat(h[:, None], grid[1], 1), np.repeat(d[None], grid[0], 0)
@@ -54,29 +52,8 @@ class Plan:
         fit = (p - 0.5)[..., None, None] * (
             (1.0 - resented) * by_appeal[:, :, :1, None, None] + resented * by_appeal[:, :, 1:, None, None]
         )
-        value = np.zeros((layers, count, *grid))
-        values = [value]
-        for step in reversed(range(steps - 1)):
-            q = self._at(value, places, shares)
-            q += earned
-            welcome = q[:, :, :, 0, None]
-            by = resented * (q[:, :, :, 1, None] - welcome)
-            by += welcome
-            by += fit
-            best = by[:, :, 0]
-            for action in range(1, by.shape[2]):
-                if self._limited:
-                    np.maximum(best[1:], by[:-1, :, action], out=best[1:])
-                else:
-                    np.maximum(best, by[:, :, action], out=best)
-            value = best[:, :, 0]
-            for i in range(1, len(appeals)):
-                value = value + best[:, :, i]
-            value = value / float(len(appeals))
-            if day and step and step % day == 0:
-                value[:-1] = value[-1]
-            values.append(value)
-        self._values = values[::-1]
+        shape = (steps, 1 if allowance is None else allowance + 1, day)
+        self._values = _backward(shape, allowance is not None, places, shares, earned, resented, fit)
 
     def preferences(self, moment: Moment, left: int | None = None, appeals: Vector | None = None) -> Matrix:
         """(k, actions): what each action is worth in each world, over all that is left.
@@ -84,35 +61,49 @@ class Plan:
         `left` of the allowance (1 at least, where there is one); `appeals` (k,) of the moment where each
         world has a view of its own.
         """
-        return self._worth(moment, left, appeals, ahead=True)
+        result: Matrix = self._worth([(moment, left)], appeals, ahead=True)[0]
+        return result
+
+    def compared(self, cases: Sequence[tuple[Moment, int]], appeals: Vector) -> Matrix:
+        """(n, k, actions): the preferences of several (moment, left), bit for bit, in one go. The moments
+        are of one step.
+        """
+        return self._worth(cases, appeals, ahead=True)
 
     def rewards(self, moment: Moment, appeals: Vector) -> Matrix:
         """(k, actions): what each action is worth in each world by itself, whatever follows."""
-        return self._worth(moment, None, appeals, ahead=False)
+        result: Matrix = self._worth([(moment, None)], appeals, ahead=False)[0]
+        return result
 
-    def _worth(self, moment: Moment, left: int | None, appeals: Vector | None, ahead: bool) -> Matrix:
-        worlds = self._worlds
-        value = self._values[min(moment.step + 1, self._steps - 1)]
-        h, d = np.array([[moment.habituation]]), np.array([[moment.disengagement]])
+    def _worth(
+        self, cases: Sequence[tuple[Moment, int | None]], appeals: Vector | None, ahead: bool
+    ) -> Matrix:
+        worlds, moments = self._worlds, [moment for moment, _ in cases]
+        if len({moment.step for moment in moments}) > 1 or (appeals is None and len(cases) > 1):
+            raise ValueError("what is compared has one step, and the appeals of its own")
+        value = self._values[min(moments[0].step + 1, self._steps - 1)]
+        h = np.array([[moment.habituation for moment in moments]])
+        d = np.array([[moment.disengagement for moment in moments]])
+        p = np.full(len(worlds.limit), moments[0].appeal) if appeals is None else appeals
         places, shares, stays = self._after(h, d)
-        x = reward_features(moment)
-        p = np.full(len(worlds.limit), moment.appeal) if appeals is None else appeals
-        reward = worlds.reward[..., 0] * x[0]
-        for i in (1, 2, 3):
-            reward = reward + worlds.reward[..., i] * (x[i] if i != 2 else (p - 0.5)[:, None, None])
-        after = self._at(value if ahead else np.zeros_like(value), places, shares)
-        # Waiting keeps what is left of the allowance, a message takes one.
-        layer = 0 if left is None else min(left, len(value) - 1)
-        kept, spent = after[layer], after[max(layer - 1, 0)]
-        q = (reward[..., None, None] + 0.0) * stays + spent
-        q[:, WAIT] = ((reward[..., None, None] + 0.0) * stays)[:, WAIT] + kept[:, WAIT]
-        q = q[..., 0, 0]
-        u = worlds.resented
-        resented = u[..., 0] * (1.0 - p)[:, None] + u[..., 1] * p[:, None]
-        resented = np.clip(
-            resented + (u[..., 2] * moment.habituation + u[..., 3] * moment.disengagement), 0.0, 1.0
-        )
-        result: Matrix = q[..., 0] * (1.0 - resented) + q[..., 1] * resented
+        after = self._at(value if ahead else np.zeros_like(value), places, shares)[..., 0, :, :]
+        h, d, stays = h[0], d[0], stays[..., 0, :]
+        # (k, actions, 2, n), and so on: the cases are last.
+        w = worlds.reward[..., None]
+        reward = w[:, :, :, 0] * (1.0 - h)
+        reward = reward + w[:, :, :, 1] * h
+        reward = reward + w[:, :, :, 2] * (p - 0.5)[:, None, None, None]
+        reward = reward + w[:, :, :, 3] * d
+        q = (reward + 0.0) * stays
+        for i, (_, left) in enumerate(cases):
+            # Waiting keeps what is left of the allowance, a message takes one.
+            layer = 0 if left is None else min(left, value.shape[1] - 1)
+            q[:, WAIT, :, i] += after[:, WAIT, :, i, layer]
+            q[:, WAIT + 1 :, :, i] += after[:, WAIT + 1 :, :, i, max(layer - 1, 0)]
+        u = worlds.resented[..., None]
+        resented = u[:, :, 0] * (1.0 - p)[:, None, None] + u[:, :, 1] * p[:, None, None]
+        resented = np.clip(resented + (u[:, :, 2] * h + u[:, :, 3] * d), 0.0, 1.0)
+        result: Matrix = (q[:, :, 0] * (1.0 - resented) + q[:, :, 1] * resented).transpose(2, 0, 1)
         return result
 
     def _after(self, h: Matrix, d: Matrix) -> tuple[list[Any], list[Matrix], Matrix]:
@@ -141,12 +132,82 @@ class Plan:
         return places, shares, stays
 
     def _at(self, value: Matrix, places: list[Any], shares: list[Matrix]) -> Matrix:
-        """(layers, k, actions, 2, a, b) of values (layers, k, h, d)."""
-        flat = value.reshape(len(value), -1)
-        result: Matrix = np.take(flat, places[0], axis=1)
-        result *= shares[0]
+        """(k, actions, 2, a, b, layers) of values (cells, layers)."""
+        result: Matrix = np.take(value, places[0], axis=0)
+        result *= shares[0][..., None]
         for place, share in zip(places[1:], shares[1:], strict=True):
-            part = np.take(flat, place, axis=1)
-            part *= share
+            part = np.take(value, place, axis=0)
+            part *= share[..., None]
             result += part
         return result
+
+
+def _cells_last(values: Matrix) -> Matrix:
+    """(k, actions, r, a, b) as (actions, r, cells)."""
+    worlds, actions, r, a, b = values.shape
+    result: Matrix = values.transpose(1, 2, 0, 3, 4).reshape(actions, r, worlds * a * b)
+    return result
+
+
+def _backward(
+    shape: tuple[int, int, int],
+    limited: bool,
+    corners: list[Any],
+    corner_shares: list[Matrix],
+    earned: Matrix,
+    resented: Matrix,
+    fit: Matrix,
+) -> list[Matrix]:
+    """Values (cells, layers) of every step, by Bellman's recursion from the last one back. `shape` is steps,
+    layers and the days' length; `resented` and `fit` are by appeal.
+
+    The cells are next to last and the layers last, so that what a step reckons lies in one piece, and all of
+    a cell is fetched at once.
+    """
+    steps, layers, day = shape
+    # (actions, corners, reactions, cells), and with the layers.
+    places: Any = np.stack([_cells_last(place) for place in corners], axis=1)
+    shares = np.repeat(np.stack([_cells_last(share) for share in corner_shares], axis=1), layers, axis=-1)
+    earned = np.repeat(_cells_last(earned), layers, axis=-1)
+    resented = np.repeat(_cells_last(resented), layers, axis=-1)
+    fit = np.repeat(_cells_last(fit), layers, axis=-1)
+    if limited:
+        # With nothing left of the allowance nothing is better than waiting.
+        fit[WAIT + 1 :, :, ::layers] = -np.inf
+    actions, moments, cells = len(earned), resented.shape[1], places.shape[-1]
+    # Every step fills the same arrays anew.
+    led = np.empty((*places.shape, layers))
+    to = led.reshape(shares.shape)
+    by = np.empty((actions, moments, cells * layers))
+    q, welcome, resentful = to[:, 0], to[:, 0, :1], to[:, 0, 1:]
+    worse = np.empty_like(welcome)
+    value = np.zeros((cells, layers))
+    spent = np.zeros_like(value)
+    values = [value]
+    for step in reversed(range(steps - 1)):
+        # A message takes one of the allowance, so that it leads to the layer below.
+        if limited:
+            spent[:, 1:] = value[:, :-1]
+        else:
+            spent = value
+        # A place is always one of a cell, so that "clip" does nothing but leave the check out.
+        np.take(value, places[WAIT], axis=0, out=led[WAIT], mode="clip")
+        np.take(spent, places[WAIT + 1 :], axis=0, out=led[WAIT + 1 :], mode="clip")
+        to *= shares
+        for corner in (1, 2, 3):
+            q += to[:, corner]
+        q += earned
+        np.subtract(resentful, welcome, out=worse)
+        np.multiply(resented, worse, out=by)
+        by += welcome
+        by += fit
+        best = by[WAIT]
+        for action in range(WAIT + 1, actions):
+            np.maximum(best, by[action], out=best)
+        for i in range(1, moments):
+            best[0] += best[i]
+        value = (best[0] / float(moments)).reshape(cells, layers)
+        if day and step and step % day == 0:
+            value[:, :-1] = value[:, -1:]
+        values.append(value)
+    return values[::-1]

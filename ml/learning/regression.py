@@ -1,11 +1,21 @@
 """Bayesian linear regression whose prior and noise may be settled after the data."""
 
+import struct
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 
-from ml.recommender.arithmetic import Matrix, Vector, factored, outer, solve_lower, solve_upper, solved
+from ml.recommender.arithmetic import (
+    Matrix,
+    Vector,
+    factored,
+    solve_lower,
+    solve_upper,
+    solved,
+    solved_of_four,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,9 +33,16 @@ class Gaussian:
         return cls(np.array(means, dtype=np.float64), precision)
 
     @cached_property
-    def shift(self) -> Vector:
+    def shift(self) -> list[float]:
         """Precision times mean, (n,)."""
-        return times(self.precision, self.mean)
+        shift: list[float] = times(self.precision, self.mean).tolist()
+        return shift
+
+    @cached_property
+    def flat(self) -> list[float]:
+        """The precision row by row, on plain floats."""
+        flat: list[float] = self.precision.reshape(-1).tolist()
+        return flat
 
     def scaled(self, unit: float) -> "Gaussian":
         """The same of `unit` times the variable."""
@@ -33,33 +50,61 @@ class Gaussian:
 
 
 class Moments:
-    """What rows (x, y) leave behind: Σ x xᵀ, Σ x y, Σ y² and how many they were."""
+    """What rows (x, y) leave behind: Σ x xᵀ, Σ x y, Σ y² and how many they were.
 
-    __slots__ = ("count", "gram", "shift", "squares")
+    On plain floats, which for a few weights are faster than arrays and as small.
+    """
+
+    __slots__ = ("_gram", "_shift", "count", "squares")
 
     def __init__(self, width: int) -> None:
-        self.gram: Matrix = np.zeros((width, width))
-        self.shift: Vector = np.zeros(width)
+        self._gram = [0.0] * (width * width)
+        """Row by row."""
+        self._shift = [0.0] * width
         self.squares = 0.0
         self.count = 0
 
-    def add(self, x: Vector, y: float, weight: float = 1.0) -> None:
-        scaled = x * weight
-        self.gram += outer(scaled, x)
-        self.shift += scaled * y
+    def add(self, x: Sequence[float], y: float, weight: float = 1.0) -> None:
+        scaled = x if weight == 1.0 else [each * weight for each in x]
+        products = [one * other for one in scaled for other in x]
+        self._gram = [so_far + product for so_far, product in zip(self._gram, products, strict=True)]
+        self._shift = [so_far + each * y for so_far, each in zip(self._shift, scaled, strict=True)]
         self.squares += weight * y * y
         self.count += 1
 
+    @property
+    def gram(self) -> Matrix:
+        n = len(self._shift)
+        return np.array(self._gram).reshape(n, n)
+
+    @property
+    def shift(self) -> Vector:
+        return np.array(self._shift)
+
+    def precision(self, prior: Gaussian, noise: float) -> list[float]:
+        """Λ = Λ₀ + Σ x xᵀ/σ², (n, n), row by row."""
+        return [known + each / noise for known, each in zip(prior.flat, self._gram, strict=True)]
+
+    def precise_mean(self, prior: Gaussian, noise: float) -> list[float]:
+        """Λμ = Λ₀μ₀ + Σ x y/σ², (n,)."""
+        return [known + each / noise for known, each in zip(prior.shift, self._shift, strict=True)]
+
+    def packed(self) -> bytes:
+        """Every bit of it, for a digest."""
+        values = (*self._gram, *self._shift)
+        return struct.pack(f"<{len(values)}d", *values) + repr((self.squares, self.count)).encode()
+
     def copied(self) -> "Moments":
+        # Both lists are made anew by `add`, never changed.
         other = Moments(0)
-        other.gram, other.shift = self.gram.copy(), self.shift.copy()
+        other._gram, other._shift = self._gram, self._shift
         other.squares, other.count = self.squares, self.count
         return other
 
     def __add__(self, other: "Moments") -> "Moments":
-        both = Moments(len(self.shift))
-        both.gram = self.gram + other.gram
-        both.shift = self.shift + other.shift
+        both = Moments(0)
+        both._gram = [mine + its for mine, its in zip(self._gram, other._gram, strict=True)]
+        both._shift = [mine + its for mine, its in zip(self._shift, other._shift, strict=True)]
         both.squares = self.squares + other.squares
         both.count = self.count + other.count
         return both
@@ -68,30 +113,37 @@ class Moments:
 class Posterior:
     """N(μ, Λ⁻¹) with Λ = Λ₀ + Σ x xᵀ/σ² and Λμ = Λ₀μ₀ + Σ x y/σ² (Bishop 2006, 3.50 and 3.51)."""
 
-    __slots__ = ("_factor", "_rows", "_shift")
+    __slots__ = ("_noise", "_prior", "_seen", "factor")
 
-    def __init__(self, seen: Moments, prior_precision: Matrix, noise: float) -> None:
-        self._rows = factored(prior_precision + seen.gram / noise)
-        self._factor: Matrix | None = None
-        self._shift = seen.shift / noise
+    def __init__(self, seen: Moments, prior: Gaussian, noise: float) -> None:
+        self._seen, self._prior, self._noise = seen, prior, noise
+        self.factor = factored(_rows(seen.precision(prior, noise), len(prior.shift)))
+        """L with L Lᵀ = Λ."""
 
-    def centre(self, prior_shift: Vector) -> list[float]:
-        """μ for Λ₀μ₀, (n,)."""
-        return solved(self._rows, self._shift + prior_shift)
+    @property
+    def mean(self) -> list[float]:
+        """μ, (n,)."""
+        return solved(self.factor, self._seen.precise_mean(self._prior, self._noise))
 
     def means(self, prior_shifts: Matrix) -> Matrix:
-        """The same of several prior means at once, (n, k)."""
-        factor = self._lower()
-        return solve_upper(factor, solve_lower(factor, self._shift[:, None] + prior_shifts))
+        """The same for several Λ₀μ₀ in the place of the prior's, (n, k)."""
+        factor, shift = np.array(self.factor), self._seen.shift / self._noise
+        return solve_upper(factor, solve_lower(factor, shift[:, None] + prior_shifts))
 
     def deviations(self, normals: Matrix) -> Matrix:
         """L⁻ᵀz for z (n, k): k draws of the weights less their mean."""
-        return solve_upper(self._lower(), normals)
+        return solve_upper(np.array(self.factor), normals)
 
-    def _lower(self) -> Matrix:
-        if self._factor is None:
-            self._factor = np.array(self._rows)
-        return self._factor
+
+def mean_of(seen: Moments, prior: Gaussian, noise: float) -> Sequence[float]:
+    """`Posterior(seen, prior, noise).mean`, bit for bit."""
+    if len(prior.shift) == 4:
+        return solved_of_four(seen.precision(prior, noise), seen.precise_mean(prior, noise))
+    return Posterior(seen, prior, noise).mean
+
+
+def _rows(flat: list[float], n: int) -> list[list[float]]:
+    return [flat[start : start + n] for start in range(0, n * n, n)]
 
 
 def times(matrix: Matrix, vector: Vector) -> Vector:

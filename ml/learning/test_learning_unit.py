@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,9 +15,10 @@ from hypothesis import strategies as st
 from ml.learning.act_or_wait import FLOOR_UNITS, ActOrWait
 from ml.learning.arms import Arms
 from ml.learning.empirical_bayes import over_people
-from ml.learning.normals import normals, uniforms
-from ml.learning.person_model import Episode, Moment, PersonModel, cold_prior
-from ml.learning.regression import Gaussian, Moments, Posterior
+from ml.learning.normals import normals, normals_of, uniforms
+from ml.learning.person_model import Episode, Moment, PersonModel, Worlds, cold_prior
+from ml.learning.planning import Plan
+from ml.learning.regression import Gaussian, Moments, Posterior, mean_of
 from ml.learning.waves import cosine_of_turns
 from ml.recommender.draws import UNITS
 
@@ -129,15 +131,116 @@ def test_posterior_is_the_closed_form() -> None:
     rows, targets = rng.standard_normal((30, 3)), rng.standard_normal(30)
     seen = Moments(3)
     for x, y in zip(rows, targets, strict=True):
-        seen.add(x, float(y))
+        seen.add(x.tolist(), float(y))
     prior = Gaussian.independent((1.0, 0.0, -1.0), (0.5, 2.0, 1.0))
-    found = Posterior(seen, prior.precision, 0.3).centre(prior.shift)
+    found = Posterior(seen, prior, 0.3).mean
     precision = prior.precision + rows.T @ rows / 0.3
     expected = np.linalg.solve(precision, prior.precision @ prior.mean + rows.T @ targets / 0.3)
     np.testing.assert_allclose(found, expected, rtol=1e-10)
     z = normals("draws", 3 * 4000).reshape(3, 4000)
-    spread = np.cov(Posterior(seen, prior.precision, 0.3).deviations(z))
+    spread = np.cov(Posterior(seen, prior, 0.3).deviations(z))
     np.testing.assert_allclose(spread, np.linalg.inv(precision), atol=0.002)
+
+
+@pytest.mark.parametrize("width", [2, 4])
+def test_a_mean_by_itself_is_that_of_the_posterior_bit_for_bit(width: int) -> None:
+    rng = np.random.default_rng(width)
+    seen, prior = Moments(width), Gaussian.independent((0.3,) * width, (0.7,) * width)
+    for x, y in zip(rng.standard_normal((20, width)), rng.standard_normal(20), strict=True):
+        seen.add(x.tolist(), float(y), 1.3)
+        assert list(mean_of(seen, prior, 0.3)) == Posterior(seen, prior, 0.3).mean
+
+
+def test_moments_are_summed_as_arrays_would_be_and_a_copy_goes_on_by_itself() -> None:
+    rng = np.random.default_rng(5)
+    seen, gram, shift = Moments(3), np.zeros((3, 3)), np.zeros(3)
+    for x, y in zip(rng.standard_normal((10, 3)), rng.standard_normal(10).tolist(), strict=True):
+        before, packed = seen.copied(), seen.packed()
+        seen.add(x.tolist(), y, 0.7)
+        gram += (x * 0.7)[:, None] * x
+        shift += (x * 0.7) * y
+        assert before.packed() == packed != seen.packed()
+    assert seen.gram.tobytes() == gram.tobytes()
+    assert seen.shift.tobytes() == shift.tobytes()
+    assert seen.count == 10
+
+
+def test_a_copy_of_a_model_goes_on_by_itself() -> None:
+    model = PersonModel(cold_prior(2))
+    here = Moment(0.5, 0.1, 0.1, 0)
+    model.learn(Episode(here, 1, 1.0, here, False, False))
+    copied = model.without_appeals()
+    drawn = copied.draw("key", 2).reward.tobytes()
+    model.learn(Episode(here, 1, -1.0, Moment(0.5, 0.2, 0.3, 1), False, False))
+    assert copied.draw("key", 2).reward.tobytes() == drawn != model.draw("key", 2).reward.tobytes()
+    assert (copied.seen, copied.stayed, copied.appeals) == (1, 0.1, [])
+
+
+@pytest.mark.parametrize("allowance", [1, 3])
+@pytest.mark.parametrize("renewed", [True, False])
+def test_a_plan_is_what_bellmans_recursion_says_of_each_state(allowance: int, renewed: bool) -> None:
+    """Looked up state by state: three moments, with an allowance that is renewed after each, or not at all.
+    Nobody leaves: what the appeal adds is counted for who leaves at a later moment, not for who leaves now.
+    """
+    worlds = replace(PersonModel(cold_prior(2)).draw("plan", 3), limit=np.full(3, 2.0))
+    appeals = np.array([0.2, 0.9])
+    day = 1 if renewed else 3
+    later, now = (Plan(worlds, appeals, steps, allowance, day, (3, 4)) for steps in (3, 4))
+    for h, d in ((0.5, 1.0 / 3.0), (1.0, 2.0 / 3.0)):
+        for left in range(1, allowance + 1):
+            here = Moment(0.4, h, d, 0)
+            for world, (waited, spoken) in enumerate(now.preferences(here, left).tolist()):
+                expected = [
+                    by_hand(
+                        later, worlds, appeals, here, action, world, allowance if renewed else left - action
+                    )
+                    for action in (0, 1)
+                ]
+                assert [waited, spoken] == pytest.approx(expected, abs=1e-12)
+
+
+def by_hand(
+    later: Plan, worlds: Worlds, appeals: np.ndarray, at: Moment, action: int, world: int, left: int
+) -> float:
+    """What an action is worth: its reward, and the mean over the appeal of the best of what follows."""
+    x = np.array([1.0 - at.habituation, at.habituation, at.appeal - 0.5, at.disengagement])
+    u = worlds.resented[world, action]
+    resented = np.clip(u @ [1.0 - at.appeal, at.appeal, at.habituation, at.disengagement], 0.0, 1.0)
+    habit, outcomes = worlds.habit[world, action], []
+    h = float(np.clip(at.habituation + habit @ [1.0, at.habituation], 0.0, 1.0))
+    for reaction in (0, 1):
+        rise = worlds.disengaged[world, action, reaction] @ [1.0, at.disengagement]
+        d = float(np.clip(at.disengagement + rise, 0.0, 1.0))
+        follows = 0.0
+        # Between the grid's points the best is interpolated, not looked up.
+        for a, share_a in corners(h, 3):
+            for b, share_b in corners(d, 4):
+                worth = [
+                    later.preferences(Moment(p, a, b, 0), left)[world].tolist() for p in appeals.tolist()
+                ]
+                best = [max(each) if left else each[0] for each in worth]
+                follows += share_a * share_b * float(np.mean(best))
+        outcomes.append(float(worlds.reward[world, action, reaction] @ x) + follows)
+    return float((1.0 - resented) * outcomes[0] + resented * outcomes[1])
+
+
+def corners(value: float, points: int) -> list[tuple[float, float]]:
+    """The grid's points about a value, and their shares."""
+    low = min(int(value * (points - 1)), points - 2)
+    over = value * (points - 1) - low
+    return [(low / (points - 1), 1.0 - over), ((low + 1) / (points - 1), over)]
+
+
+def test_cases_that_are_compared_come_out_as_each_by_itself() -> None:
+    worlds = PersonModel(cold_prior(2)).draw("compared", 4)
+    plan = Plan(worlds, np.array([0.2, 0.9]), 9, 3, 4, (3, 4))
+    appeals = np.array([0.1, 0.5, 0.6, 0.9])
+    cases = [(Moment(0.4, 0.3, 0.2, 2), 1), (Moment(0.4, 0.0, 0.0, 2), 1), (Moment(0.4, 0.3, 0.2, 2), 3)]
+    found = plan.compared(cases, appeals)
+    for case, (moment, left) in zip(found, cases, strict=True):
+        assert case.tobytes() == plan.preferences(moment, left, appeals).tobytes()
+    with pytest.raises(ValueError, match="one step"):
+        plan.compared([*cases, (Moment(0.4, 0.3, 0.2, 3), 1)], appeals)
 
 
 def test_a_surprising_reward_of_waiting_counts_no_more_than_is_usual() -> None:
@@ -156,6 +259,8 @@ def test_normals_have_mean_zero_and_variance_one() -> None:
     u = uniforms("many", 50_000)
     assert u.min() > 0
     assert u.max() < 1
+    several = normals_of(["one", "two"], 21)
+    assert several.tobytes() == np.stack([normals("one", 21), normals("two", 21)]).tobytes()
 
 
 def test_waves_are_cosines() -> None:
@@ -170,7 +275,7 @@ def test_a_prior_over_people_finds_their_mean_and_spread() -> None:
         weights = np.array([1.0, -2.0]) + rng.standard_normal(2) * [0.5, 0.1]
         seen = Moments(2)
         for x in rng.standard_normal((15, 2)):
-            seen.add(x, float(x @ weights + 0.2 * rng.standard_normal()))
+            seen.add(x.tolist(), float(x @ weights + 0.2 * rng.standard_normal()))
         people.append(seen)
     found = over_people(people, Gaussian.independent((0.0, 0.0), (1.0, 1.0)), 0.04)
     np.testing.assert_allclose(found.mean, [1.0, -2.0], atol=0.12)

@@ -118,8 +118,13 @@ class Belief(base.Regressor):
         """(n, k): draws of the weights, μ + L⁻ᵀz for z (n, k) of mean 0 and variance 1."""
         factor = self.factor()
         if self._mean is None:
-            self._mean = solve_upper(factor, solve_lower(factor, self._shift))
-        result: Matrix = self._mean[:, None] + solve_upper(factor, normals)
+            # Beside the draws, which changes no bit of either.
+            both = np.column_stack((solve_lower(factor, self._shift), normals))
+            solved = solve_upper(factor, both)
+            self._mean, deviations = solved[:, 0].copy(), solved[:, 1:]
+        else:
+            deviations = solve_upper(factor, normals)
+        result: Matrix = self._mean[:, None] + deviations
         return result
 
     def factor(self) -> Matrix:

@@ -10,6 +10,7 @@ from the prior and is planned over by the policy.
 
 import hashlib
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Final
 
 from ml.learning.person_model import WAIT, Episode, Moment, PersonModel, PersonPrior
@@ -57,15 +58,19 @@ class Fading:
         self._value, self._at = self.at(time) * share, max(time, self._at)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, eq=False)
 class Planned:
     """What plans are made from: the model as it was when it last was worth planning anew."""
 
     model: PersonModel
     appeals: Vector
     """(ATOMS,) of moments to come."""
-    digest: str
-    """SHA-256 (hex) of all of it: keys the draws of the plan, and its place in a cache."""
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 (hex) of all of it: keys the draws of the plan, and its place in a cache."""
+        content = f"{_digest_of(self.model)}|{self.appeals.astype('<f8').tobytes().hex()}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
 
 @dataclass(slots=True)
@@ -169,10 +174,7 @@ class Fatigue:
         if self.model is None:
             return
         self._planned_at = self.model.seen
-        atoms = self.model.appeal_atoms(ATOMS)
-        model = self.model.without_appeals()
-        content = f"{_digest_of(model)}|{atoms.astype('<f8').tobytes().hex()}"
-        self._planned = Planned(model, atoms, hashlib.sha256(content.encode()).hexdigest())
+        self._planned = Planned(self.model.without_appeals(), self.model.appeal_atoms(ATOMS))
 
 
 def _digest_of(model: PersonModel) -> str:
@@ -180,7 +182,5 @@ def _digest_of(model: PersonModel) -> str:
     content.update(repr((model.stayed, model.left, model.appeals, model.usual_square)).encode())
     pairs = (*model.reward, *model.disengaged)
     for moments in (*(each for pair in pairs for each in pair), *model.habit, *model.reaction):
-        content.update(moments.gram.astype("<f8").tobytes())
-        content.update(moments.shift.astype("<f8").tobytes())
-        content.update(repr((moments.squares, moments.count)).encode())
+        content.update(moments.packed())
     return content.hexdigest()

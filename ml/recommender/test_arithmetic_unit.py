@@ -11,7 +11,9 @@ from ml.recommender.arithmetic import (
     outer,
     solve_lower,
     solve_upper,
+    solve_upper_each,
     solved,
+    solved_of_four,
     squash,
     total,
 )
@@ -30,6 +32,8 @@ def test_factor_and_solutions_are_those_of_lapack(n: int, seed: int) -> None:
     # One right side more must not change a bit of the others.
     np.testing.assert_array_equal(solve_lower(factor, many)[:, 1], solve_lower(factor, many[:, 1]))
     np.testing.assert_array_equal(solve_upper(factor, many)[:, 1], solve_upper(factor, many[:, 1]))
+    both = solve_upper_each(np.stack([factor, 2.0 * factor]), np.stack([many, many]))
+    assert both.tobytes() == np.stack([solve_upper(each, many) for each in (factor, 2.0 * factor)]).tobytes()
 
 
 @given(st.lists(st.floats(-1e6, 1e6), max_size=60))
@@ -61,7 +65,18 @@ def test_a_few_unknowns_are_solved_as_many_are(seed: int, n: int) -> None:
     a = rng.normal(size=(n, n))
     matrix, right = a @ a.T + 0.1 * np.eye(n), rng.normal(size=n)
     factor = cholesky(matrix)
-    assert np.array(factored(matrix)).tobytes() == factor.tobytes()
-    assert solved(factored(matrix), right) == solve_upper(factor, solve_lower(factor, right)).tolist()
-    with pytest.raises(NotPositiveDefinite):
-        factored(-matrix)
+    rows, solution = matrix.tolist(), solve_upper(factor, solve_lower(factor, right)).tolist()
+    assert np.array(factored(rows)).tobytes() == factor.tobytes()
+    assert solved(factored(rows), right.tolist()) == solution
+    if n == 4:
+        assert list(solved_of_four(matrix.reshape(-1).tolist(), right.tolist())) == solution
+
+
+@pytest.mark.parametrize("pivot", range(4))
+def test_a_few_rows_without_a_factor_are_refused(pivot: int) -> None:
+    rows = np.eye(4)
+    rows[pivot, pivot] = 0.0
+    with pytest.raises(NotPositiveDefinite, match=f"pivot {pivot}"):
+        factored(rows.tolist())
+    with pytest.raises(NotPositiveDefinite, match=f"pivot {pivot}"):
+        solved_of_four(rows.reshape(-1).tolist(), [0.0] * 4)

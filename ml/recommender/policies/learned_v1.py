@@ -9,6 +9,7 @@ by dynamic programming. The votes are the probabilities, so an answer is the mor
 """
 
 from collections import OrderedDict
+from collections.abc import Iterable
 from math import floor
 from typing import Final
 
@@ -166,12 +167,24 @@ def _moment_reasons(
 
 def reasons_of(prefix: str, contributions: dict[str, tuple[float, float]]) -> tuple[Reason, ...]:
     """The largest contributions, in thousandths, largest first; none that is nothing."""
-    rounded = [
-        (name, float(value), features.thousandths(float(contribution)))
-        for name, (value, contribution) in contributions.items()
-    ]
-    order = sorted(range(len(rounded)), key=lambda i: (-abs(rounded[i][2]), i))[:REASONS]
-    return tuple(Reason(_code(prefix, *rounded[i]), rounded[i][2]) for i in order if rounded[i][2] != 0.0)
+    return largest(
+        prefix,
+        [
+            (name, float(value), features.thousandths(float(contribution)))
+            for name, (value, contribution) in contributions.items()
+        ],
+    )
+
+
+def largest(prefix: str, rounded: Iterable[tuple[str, float, float]]) -> tuple[Reason, ...]:
+    """The same of (name, value, contribution in thousandths)."""
+    told = [each for each in rounded if each[2] != 0.0]
+    told.sort(key=_size, reverse=True)
+    return tuple(Reason(_code(prefix, *each), each[2]) for each in told[:REASONS])
+
+
+def _size(told: tuple[str, float, float]) -> float:
+    return abs(told[2])
 
 
 def _code(prefix: str, name: str, value: float, contribution: float) -> str:

@@ -23,11 +23,11 @@ from ml.features import v2 as features
 from ml.learning.normals import normals
 from ml.learning.person_model import WAIT, Moment
 from ml.learning.planning import Plan
-from ml.recommender.arithmetic import Vector, dot, squash, total
+from ml.recommender.arithmetic import Matrix, Vector, dot, squash, total
 from ml.recommender.draws import UNITS, apportion
 from ml.recommender.fatigue import SPEAK, Planned
 from ml.recommender.policies import learned_v1
-from ml.recommender.policies.learned_v1 import highest, reasons_of, times_each
+from ml.recommender.policies.learned_v1 import largest, reasons_of, times_each
 from ml.recommender.policy import PAGE_RULE, Account, Situation, Sum, Verdict
 
 WORLDS: Final = 8
@@ -76,13 +76,15 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
         z = normals(f"{situation.seed}|weights", width * WORLDS).reshape(width, WORLDS)
         drawn = situation.belief.drawn(z * BOLD)
         moment = features.moment_part(situation.context)
-        tips = [features.tip_part(situation.context, each.features) for each in situation.candidates]
-        worths = np.stack([times_each(features.tip_weights(drawn), tip) for tip in tips])
-        best = [highest(worths[:, world].tolist()) for world in range(WORLDS)]
+        # (candidates, TIP)
+        tips = np.stack(
+            [features.tip_part(situation.context, each.features) for each in situation.candidates]
+        )
+        best: list[int] = _worths(tips, features.tip_weights(drawn)).argmax(axis=0).tolist()
         effects = times_each(features.moment_weights(drawn), moment).tolist()
         mean = situation.belief.mean
         moment_weights, tip_weights = features.moment_weights(mean), features.tip_weights(mean)
-        expected = [dot(tip_weights, tip) for tip in tips]
+        expected: list[float] = _worths(tips, tip_weights[:, None])[:, 0].tolist()
         # Of the tip that a world likes best its own word would be too good: it was the highest of many draws.
         own = [effects[world] + expected[best[world]] for world in range(WORLDS)]
         at, left = _standing(situation, squash(STEEP * (dot(moment_weights, moment) + max(expected))))
@@ -100,17 +102,17 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
         else:
             plan = plan_of(planned, min(MOST_LEFT, situation.daily_budget))
             appeals = np.array([squash(STEEP * worth) for worth in own])
-            gains = [gain - CARE for gain in _gains(plan, at, left, appeals)]
+            gained, of_the_plan = _weighed(plan, at, left, appeals)
+            gains = [gain - CARE for gain in gained]
             likely = _share(gains, SLOPE)
             act = max(ACT_MIN, _units(likely))
-            parts |= _of_the_plan(plan, at, left, appeals, total(gains))
+            parts |= of_the_plan
         liked = total(expected[each] for each in best) / WORLDS
         so_far = total([*(part for _, part in parts.values()), liked])
         parts["later"] = (1.0, total(gains) / WORLDS - so_far)
-        of_tips = [
-            dict(zip(features.TIP, zip(tip.tolist(), (tip * tip_weights).tolist(), strict=True), strict=True))
-            for tip in tips
-        ]
+        # `features.thousandths` of what each feature of each tip adds, all at once.
+        told = np.floor(tips * tip_weights * 1000.0 + 0.5)
+        counts: list[int] = np.count_nonzero(told, axis=1).tolist()
         votes = [0.0] * len(tips)
         for world in [each for each in range(WORLDS) if gains[each] > 0.0] or range(WORLDS):
             votes[best[world]] += 1.0
@@ -118,13 +120,13 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
             act=min(ACT_MAX, act),
             tips=tuple(apportion(votes, TIP_MIN)),
             moment_reasons=reasons_of("moment", parts),
-            tip_reasons=tuple(reasons_of("tip", each) for each in of_tips),
+            tip_reasons=tuple(
+                largest("tip", zip(features.TIP, values, rounded, strict=True))
+                for values, rounded in zip(tips.tolist(), (told / 1000.0).tolist(), strict=True)
+            ),
             account=Account(
                 moment=_sum(parts),
-                tips=tuple(
-                    Sum(worth, int(np.count_nonzero(np.floor(tip * tip_weights * 1000.0 + 0.5))))
-                    for worth, tip in zip(expected, tips, strict=True)
-                ),
+                tips=tuple(Sum(worth, count) for worth, count in zip(expected, counts, strict=True)),
                 expected=liked,
                 act=likely,
                 page=situation.page,
@@ -166,24 +168,25 @@ def _units(share: float) -> int:
     return floor(share * UNITS + 0.5)
 
 
-def _gains(plan: Plan, at: Moment, left: int, appeals: Vector) -> list[float]:
-    """What speaking is worth more than waiting, in each world."""
-    preferences = plan.preferences(at, left, appeals)
-    gains: list[float] = (preferences[:, SPEAK] - preferences[:, WAIT]).tolist()
-    return gains
+def _worths(tips: Matrix, weights: Matrix) -> Matrix:
+    """(candidates, TIP) and (TIP, k): (candidates, k) products, summed from the first to the last."""
+    result: Matrix = np.add.accumulate(weights[:, None, :] * tips.T[:, :, None], axis=0)[-1]
+    return result
 
 
-def _of_the_plan(
-    plan: Plan, at: Moment, left: int, appeals: Vector, gained: float
-) -> dict[str, tuple[float, float]]:
-    """What makes a moment another one than its features say: fatigue, and that the day's budget is not
-    endless. `gained` is the sum over the draws.
+def _weighed(
+    plan: Plan, at: Moment, left: int, appeals: Vector
+) -> tuple[list[float], dict[str, tuple[float, float]]]:
+    """What speaking is worth more than waiting, in each world; and of it what makes a moment another one than
+    its features say: fatigue, and that the day's budget is not endless.
     """
-    rested = _gains(plan, Moment(at.appeal, 0.0, 0.0, at.step), left, appeals)
-    full = _gains(plan, at, MOST_LEFT, appeals)
-    return {
-        "tired": (1.0, (gained + CARE * WORLDS - total(rested)) / WORLDS),
-        "spent": (1.0, (gained + CARE * WORLDS - total(full)) / WORLDS),
+    rested = Moment(at.appeal, 0.0, 0.0, at.step)
+    preferences = plan.compared([(at, left), (rested, left), (at, MOST_LEFT)], appeals)
+    gained, unless_tired, unless_spent = (preferences[:, :, SPEAK] - preferences[:, :, WAIT]).tolist()
+    sum_of_gains = total(gain - CARE for gain in gained)
+    return gained, {
+        "tired": (1.0, (sum_of_gains + CARE * WORLDS - total(unless_tired)) / WORLDS),
+        "spent": (1.0, (sum_of_gains + CARE * WORLDS - total(unless_spent)) / WORLDS),
     }
 
 
