@@ -149,6 +149,11 @@ def decide(
     )
 
 
+def prepare(state: Person, policy: Policy) -> None:
+    """Makes at leisure what the person's next decision will ask for. The decision is the same without."""
+    policy.prepare(state.fatigue.planned, state.preferences.daily_budget)
+
+
 def on_page(person: Person, trigger: Trigger, policy: Policy) -> bool:
     """Whether the person opened the page just now, or waits on it at a moment (or signal) that followed."""
     if trigger.kind == decisions_pb2.TRIGGER_KIND_PAGE_OPENED:

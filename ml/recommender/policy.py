@@ -124,3 +124,9 @@ class Policy(Protocol):
     def page_rule(self) -> PageRule: ...
 
     def judge(self, situation: Situation) -> Verdict: ...
+
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        """Makes at leisure, and keeps for a while, what judging asks for and what follows from the person's
+        state alone. No judgement depends on whether it was called.
+        """
+        ...

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from logging import Logger
 from typing import Final
+from weakref import WeakSet
 
 from google.protobuf.message import Message
 from nats.aio.client import Client
@@ -17,7 +18,8 @@ from nats.js.errors import APIError, NotFoundError
 
 from ml.recommender.agenda import Trigger
 from ml.recommender.catalogue import Advice
-from ml.recommender.decide import Decision, decide, unavailability
+from ml.recommender.decide import Decision, decide, prepare, unavailability
+from ml.recommender.fatigue import Planned
 from ml.recommender.person import Person
 from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
@@ -95,6 +97,10 @@ class Desk:
         self._moments: list[tuple[int, UserId]] = []
         self._scheduled: dict[UserId, int] = {}
         self._moments_changed = asyncio.Event()
+        self._prepared: WeakSet[Planned] = WeakSet()
+        self._unprepared: dict[UserId, None] = {}
+        """Whose events were folded since it was looked whether their next decision asks for a new plan."""
+        self._has_unprepared = asyncio.Event()
         self._failure = ""
         self._traces: dict[str, str] = {}
         self._unstored_since: float | None = None
@@ -130,6 +136,9 @@ class Desk:
             if len(self._traces) > TRACES:
                 del self._traces[next(iter(self._traces))]
         self.wake(user)
+        if self._people is not None:
+            self._unprepared[user] = None
+            self._has_unprepared.set()
 
     def wake(self, user: UserId) -> None:
         """Looks whether something is due for a person."""
@@ -161,6 +170,25 @@ class Desk:
             finally:
                 for wait in waits:
                     wait.cancel()
+
+    async def prepare(self) -> None:
+        """Makes the plans that next decisions ask for, one after another, once for each state that is planned
+        from: what an answer changed is then at hand when the next decision is due. While it is not live there
+        is nobody to prepare for, so that a start plans for nobody. Runs until it is cancelled.
+        """
+        while True:
+            await self._has_unprepared.wait()
+            while self._unprepared:
+                user = next(iter(self._unprepared))
+                del self._unprepared[user]
+                person = self._people.get(user) if self._people is not None else None
+                planned = person.fatigue.planned if person is not None else None
+                if person is not None and planned is not None and planned not in self._prepared:
+                    self._prepared.add(planned)
+                    prepare(person, self._policy)
+                # Everything else goes first.
+                await asyncio.sleep(0)
+            self._has_unprepared.clear()
 
     async def offered(self, person: Person, trigger: Trigger) -> Offered:
         """What the integrations service has for a person; nobody is asked where nothing may be said."""

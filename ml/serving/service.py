@@ -76,6 +76,7 @@ class Service:
             await self._listen_to_broker()
             parts.create_task(self._feed.run())
             parts.create_task(self._desk.run())
+            parts.create_task(self._desk.prepare())
             parts.create_task(self._decide())
 
     async def _decide(self) -> None:

@@ -1,5 +1,6 @@
-"""What the desk does with a broker that stores no proposal."""
+"""What the desk does with a broker that stores no proposal, and what it has ready for the next decision."""
 
+import asyncio
 import logging
 from typing import Any, cast
 
@@ -9,12 +10,14 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError
 
 from ml.recommender.fold import COMMON_PRIOR, new_person, prior_of
-from ml.recommender.policies import CURRENT
+from ml.recommender.policies import CURRENT, learned_v2
 from ml.serving import desk as desk_module
 from ml.serving.candidates import Candidates
 from ml.serving.clock import SystemClock
 from ml.serving.desk import Desk
-from ml.testing.life import user_of
+from ml.serving.people import People
+from ml.testing.life import ADVICES, Life, user_of
+from oo_contracts.partition import PARTITIONS
 from oo_contracts.subjects import PROPOSALS_STREAM
 
 
@@ -59,6 +62,39 @@ async def _published(broker: _Broker, monkeypatch: pytest.MonkeyPatch) -> None:
     person = new_person(user_of(1), prior)
     for attempt in range(6):
         await desk._publish(person.user, f"decision:{attempt}", b"{}", None)
+
+
+async def test_what_an_answer_changes_is_planned_for_before_the_next_decision_asks() -> None:
+    client = cast(Client, _Broker(NatsTimeoutError(), answers=True))
+    log = logging.getLogger("test")
+    life = Life(35, CURRENT["learned"])
+    life.live(4)
+    desk = Desk(client, SystemClock(), Candidates(client, log), ADVICES, life.policy, life.prior, log)
+    people = People(life.prior, range(PARTITIONS), log, desk.folded)
+    preparing = asyncio.create_task(desk.prepare())
+    try:
+        half = len(life.envelopes) // 2
+        learned_v2._plans.clear()
+        for envelope in life.envelopes[:half]:
+            people.fold(envelope)
+            await asyncio.sleep(0)
+        # Folding up to now, at a start, plans for nobody.
+        assert not learned_v2._plans
+        desk.open(people)
+        planned_for = set()
+        for envelope in life.envelopes[half:]:
+            people.fold(envelope)
+            for _ in range(3):
+                await asyncio.sleep(0)
+            person = people.get(life.user)
+            assert person is not None
+            assert person.fatigue.planned is not None
+            planned_for.add(person.fatigue.planned.digest)
+            assert (person.fatigue.planned.digest, 3) in learned_v2._plans
+        assert len(planned_for) > 1
+    finally:
+        desk.close()
+        preparing.cancel()
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from ml.evaluation.population.people import Simulated
 from ml.features import v1
 from ml.features import v2 as features
 from ml.recommender.draws import UNITS
+from ml.recommender.fatigue import Planned
 from ml.recommender.policy import PAGE_RULE, Situation, Verdict
 
 PRICES: Final = (0.0, 0.15, 0.3)
@@ -22,6 +23,9 @@ class Rule:
     version = "v1"
     features = "v1"
     page_rule = PAGE_RULE
+
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        """A rule plans nothing."""
 
     def judge(self, situation: Situation) -> Verdict:
         best = self.choose(situation)

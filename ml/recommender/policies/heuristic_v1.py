@@ -10,6 +10,7 @@ from typing import Final
 from ml.features import v1 as features
 from ml.recommender.arithmetic import Vector, dot, squash, total
 from ml.recommender.draws import UNITS, apportion
+from ml.recommender.fatigue import Planned
 from ml.recommender.policy import FIRST_PAGE_RULE, Account, Reason, Situation, Sum, Verdict
 
 ACT_MIN: Final = 500
@@ -33,6 +34,9 @@ class HeuristicPolicy:
     version = "v1"
     features = features.VERSION
     page_rule = FIRST_PAGE_RULE
+
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        """Nothing takes long."""
 
     def judge(self, situation: Situation) -> Verdict:
         mean = situation.belief.mean

@@ -75,6 +75,10 @@ class LearnedPolicy:
         """
         return Arms(width, arms, key)
 
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        if planned is not None:
+            plan_of(planned, min(MOST_LEFT, daily_budget))
+
     def judge(self, situation: Situation) -> Verdict:
         planned = situation.planned
         if planned is None:

@@ -68,6 +68,10 @@ class LearnedPolicy(learned_v1.LearnedPolicy):
     version = "v2"
     page_rule = PAGE_RULE
 
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        if planned is not None:
+            plan_of(planned, min(MOST_LEFT, daily_budget))
+
     def judge(self, situation: Situation) -> Verdict:
         planned = situation.planned
         if planned is None:

@@ -3,6 +3,7 @@
 from typing import Final
 
 from ml.recommender.draws import UNITS, apportion
+from ml.recommender.fatigue import Planned
 from ml.recommender.policy import FIRST_PAGE_RULE, Situation, Verdict
 from oo.v1 import decisions_pb2
 
@@ -16,6 +17,9 @@ class RandomPolicy:
     version = "v1"
     features = "v1"
     page_rule = FIRST_PAGE_RULE
+
+    def prepare(self, planned: Planned | None, daily_budget: int) -> None:
+        """Nothing takes long."""
 
     def judge(self, situation: Situation) -> Verdict:
         todos = [each.kind == decisions_pb2.TIP_KIND_TODO for each in situation.candidates]

@@ -1,7 +1,10 @@
 """The learned policy: the benches play it; what fatigue and an answer do to it; what the gate says."""
 
 import json
+import sys
 from dataclasses import replace
+from types import ModuleType
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,18 +19,27 @@ from ml.evaluation.population.people import ATYPICAL, REPORTED, traits_of
 from ml.learning.global_prior import flat_moments, flat_prior, learned_prior
 from ml.learning.lessons import lessons_of
 from ml.learning.person_model import Moment
+from ml.learning.planning import Plan
 from ml.learning.regression import Gaussian
+from ml.recommender.agenda import Trigger
 from ml.recommender.arithmetic import squash
+from ml.recommender.decide import decide, prepare
 from ml.recommender.draws import UNITS
 from ml.recommender.fatigue import SPEAK, Fading, Fatigue
-from ml.recommender.fold import LATEST_PRIOR, fold, prior_of
-from ml.recommender.policies import CURRENT, learned_v2
+from ml.recommender.fold import LATEST_PRIOR, fold, new_person, prior_of
+from ml.recommender.policies import CURRENT, POLICIES, learned_v2
 from ml.recommender.policies.learned_v2 import WORLDS, LearnedPolicy, plan_of
+from ml.recommender.policy import Policy
 from ml.recommender.prior import prior_from_json, prior_json
-from ml.recommender.replay import replay
+from ml.recommender.record import record_of
+from ml.recommender.replay import record_in, replay
+from ml.recommender.shortlist import shortlist
 from ml.serving.settings import Settings
-from ml.testing.life import HOUR, Life
+from ml.testing.life import ADVICES, HOUR, Life
 from oo.v1 import tips_pb2
+from oo_contracts.canonical import digest_of
+from oo_contracts.events import payload_json
+from oo_contracts.ids import DecisionId
 
 LEARNED = CURRENT["learned"]
 
@@ -102,6 +114,48 @@ def test_what_is_believed_of_fatigue_does_not_depend_on_how_events_come() -> Non
     assert person.fatigue.model is not None
     assert person.fatigue.model.seen > 5
     assert all(again.identical for again in replay(life.user, life.events, life.prior.version).decisions)
+
+
+@pytest.mark.parametrize("policy", [each for each in POLICIES.values() if each.name == "learned"])
+def test_a_decision_is_the_same_whether_it_was_prepared_or_not(
+    policy: Policy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    life = Life(34, policy)
+    life.live(6)
+    module = sys.modules[type(policy).__module__]
+    made = _count_plans(monkeypatch, module)
+    events, digests = life.events, []
+    for prepares in (False, True):
+        vars(module)["_plans"].clear()
+        person, records, at_hand = new_person(life.user, life.prior), [], 0
+        for event in events:
+            record = record_in(event)
+            if record is not None and record.choice:
+                trigger = Trigger(record.trigger.kind, record.trigger.id, event.metadata.recorded_at, "", "")
+                offers = shortlist(person, trigger.at, list(life.items.values()), ADVICES, policy)
+                if prepares:
+                    prepare(person, policy)
+                before = len(made)
+                found = decide(person, trigger, offers, policy, life.prior, DecisionId(record.decision_id))
+                at_hand += len(made) == before
+                records.append(payload_json(record_of(found)))
+            person.fold(event)
+        # Every plan was made before it was asked for.
+        assert not prepares or at_hand == len(records) >= 5
+        digests.append(digest_of(records))
+    assert digests[0] == digests[1]
+
+
+def _count_plans(monkeypatch: pytest.MonkeyPatch, module: ModuleType) -> list[None]:
+    """A list that has an entry for each plan that the module has made."""
+    made: list[None] = []
+
+    def counted(*arguments: Any) -> Plan:
+        made.append(None)
+        return Plan(*arguments)
+
+    monkeypatch.setattr(module, "Plan", counted)
+    return made
 
 
 def test_answers_change_what_is_decided() -> None:
