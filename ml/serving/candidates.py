@@ -2,13 +2,14 @@
 
 from logging import Logger
 
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseError
 from nats.aio.client import Client
 
 from ml.serving.broker import Unanswered, request
 from oo.v1 import candidates_pb2
 from oo_contracts.ids import UserId
 from oo_contracts.instants import timestamp
+from oo_contracts.payloads import read_payload
 from oo_contracts.subjects import CANDIDATES
 
 TIMEOUT_S = 2.0
@@ -27,7 +28,7 @@ class Candidates:
         question = MessageToDict(candidates_pb2.ListCandidates(user_id=user, at=timestamp(at)))
         try:
             answer = await request(self._client, CANDIDATES, question, self._timeout_s)
-            listed = ParseDict(answer, candidates_pb2.CandidateList(), ignore_unknown_fields=True)
+            listed = read_payload(answer, candidates_pb2.CandidateList)
         except (TimeoutError, Unanswered, ParseError) as error:
             self._report(type(error).__name__)
             return []

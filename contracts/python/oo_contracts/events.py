@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from google.protobuf.json_format import MessageToDict, ParseDict, ParseError
+from google.protobuf.json_format import MessageToDict, ParseError
 from google.protobuf.message import Message
 
 from oo.v1 import operations_pb2, policies_pb2, signals_pb2, tips_pb2, users_pb2
+from oo_contracts.payloads import read_payload
 from oo_contracts.upcasters import upcast
 
 
@@ -88,9 +89,7 @@ def read_event(event_type: str, version: int, json: object) -> Message:
     if not isinstance(json, dict):
         raise EventUnreadable(event_type, version, "the payload is not an object")
     try:
-        message = ParseDict(
-            upcast(event_type, version, json), definition.message(), ignore_unknown_fields=True
-        )
+        message = read_payload(upcast(event_type, version, json), definition.message)
     except (ParseError, ValueError) as error:
         raise EventUnreadable(event_type, version, str(error)) from error
     if isinstance(message, signals_pb2.TaskObserved):
