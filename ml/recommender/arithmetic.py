@@ -43,17 +43,16 @@ def cholesky(matrix: Matrix) -> Matrix:
 
     Raises NotPositiveDefinite.
     """
-    rest = matrix.copy()
+    rest = matrix
     # Transposed, so that a column is written, and read again, in one piece.
-    upper: Matrix = np.zeros_like(rest)
-    for j in range(len(rest)):
-        pivot = float(rest[j, j])
+    upper: Matrix = np.zeros_like(matrix)
+    for j in range(len(matrix)):
+        pivot = float(rest[0, 0])
         if not pivot > 0.0:
             raise NotPositiveDefinite(f"pivot {j} is {pivot}")
-        column = np.divide(rest[j:, j], sqrt(pivot), out=upper[j, j:])
+        column = np.divide(rest[:, 0], sqrt(pivot), out=upper[j, j:])
         below = column[1:]
-        left = rest[j + 1 :, j + 1 :]
-        left -= below[:, None] * below
+        rest = rest[1:, 1:] - outer(below, below)
     return upper.T.copy()
 
 
