@@ -185,7 +185,12 @@ class Desk:
                 planned = person.fatigue.planned if person is not None else None
                 if person is not None and planned is not None and planned not in self._prepared:
                     self._prepared.add(planned)
-                    prepare(person, self._policy)
+                    try:
+                        prepare(person, self._policy)
+                    except Exception:
+                        # A bug in what one person's decision asks for shows in that decision, and ends no
+                        # one else's.
+                        self._log.exception("a decision could not be prepared", extra={"userId": user})
                 # Everything else goes first.
                 await asyncio.sleep(0)
             self._has_unprepared.clear()

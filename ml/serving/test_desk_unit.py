@@ -10,7 +10,9 @@ from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError
 
 from ml.recommender.fold import COMMON_PRIOR, new_person, prior_of
+from ml.recommender.person import Person
 from ml.recommender.policies import CURRENT, learned_v2
+from ml.recommender.policy import Policy
 from ml.serving import desk as desk_module
 from ml.serving.candidates import Candidates
 from ml.serving.clock import SystemClock
@@ -92,6 +94,36 @@ async def test_what_an_answer_changes_is_planned_for_before_the_next_decision_as
             planned_for.add(person.fatigue.planned.digest)
             assert (person.fatigue.planned.digest, 3) in learned_v2._plans
         assert len(planned_for) > 1
+    finally:
+        desk.close()
+        preparing.cancel()
+
+
+async def test_who_cannot_be_prepared_for_holds_up_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    client = cast(Client, _Broker(NatsTimeoutError(), answers=True))
+    log = logging.getLogger("test")
+    lives = [Life(number, CURRENT["learned"]) for number in (36, 37)]
+    policy, prior = lives[0].policy, lives[0].prior
+    desk = Desk(client, SystemClock(), Candidates(client, log), ADVICES, policy, prior, log)
+    people = People(prior, range(PARTITIONS), log, desk.folded)
+    asked: list[Person] = []
+
+    def failing(person: Person, _policy: Policy) -> None:
+        asked.append(person)
+        raise ValueError("a bug")
+
+    monkeypatch.setattr(desk_module, "prepare", failing)
+    preparing = asyncio.create_task(desk.prepare())
+    try:
+        desk.open(people)
+        for life in lives:
+            life.register()
+            for envelope in life.envelopes:
+                people.fold(envelope)
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert [person.user for person in asked] == [life.user for life in lives]
+        assert not preparing.done()
     finally:
         desk.close()
         preparing.cancel()
