@@ -133,7 +133,7 @@ def solved(factor: Rows, right: Sequence[float]) -> list[float]:
 
 
 def solved_of_four(matrix: Sequence[float], right: Sequence[float]) -> tuple[float, ...]:
-    """`solved(factored(matrix), right)` for four unknowns, bit for bit, written out: a fifth of the time. The
+    """`solved(factored(matrix), right)` for four unknowns, bit for bit, written out: a ninth of the time. The
     matrix is given row by row.
 
     It is what every decision that is folded asks for. Raises NotPositiveDefinite.
