@@ -69,7 +69,7 @@ def signal_command_id(user: UserId, producer: str, idempotency_key: str) -> str:
 
 
 def event_id_of(command: str, index: int, decided: str) -> str:
-    """The id of the event at `index` (from 0) among those that a command gave; `decided` is what they all say."""
+    """The id of the event at `index` (from 0) among those of a command; `decided` is what they all say."""
     return _uuid5(_EVENT, f"{command}\n{index}\n{decided}")
 
 

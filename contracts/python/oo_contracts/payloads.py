@@ -12,7 +12,7 @@ from functools import cache
 from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import Descriptor, FieldDescriptor
-from google.protobuf.json_format import ParseDict
+from google.protobuf.json_format import ParseDict, ParseError
 from google.protobuf.message import Message
 
 from oo_contracts.instants import epoch_ms
@@ -41,7 +41,14 @@ def read_payload(json: dict[str, Any], message: type[_Message]) -> _Message:
         return message(**_fields_of(message.DESCRIPTOR)(json))
     except (_Unusual, ValueError, TypeError, OverflowError):
         # The constructor refuses what is out of a field's range, or no text in Unicode.
+        pass
+    try:
         return ParseDict(json, message(), ignore_unknown_fields=True)
+    except (SystemError, OverflowError) as error:
+        # How protobuf meets half a character where an enum's name should be, and a number like 1e999.
+        raise ParseError(
+            f"{message.DESCRIPTOR.name}: a text is not Unicode, or a number too large"
+        ) from error
 
 
 @cache
