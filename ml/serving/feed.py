@@ -12,12 +12,16 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
-from nats.js.errors import NotFoundError
+from nats.js.errors import APIError, NotFoundError
 
 from oo_contracts.subjects import EVENTS_STREAM
 
 HEARTBEAT_S = 1.0
 RETRY_S = 0.25
+REMAKE_AFTER_S = 5.0
+"""For so long the consumer may not be made; then the stream is deleted, and made anew by the relay."""
+CONSUMER_NOT_MADE = 10012
+"""Time and again where the broker cannot read what it kept of one of that name; nobody can delete that."""
 CAPACITY = 5_000
 """Most messages kept for the worker; the hole behind them sends it to the store."""
 
@@ -47,6 +51,7 @@ class Feed:
         self._inbox: asyncio.Queue[Delivered] = asyncio.Queue(CAPACITY)
         self._consumer = 0
         self._heard = 0.0
+        self._unmakeable_since: float | None = None
         self.is_live = False
 
     async def next(self, timeout_s: float) -> Delivered | None:
@@ -73,6 +78,7 @@ class Feed:
                 if reason != reported and not isinstance(error, NotFoundError):
                     self._log.warning("the live feed stopped", extra={"reason": reason})
                 reported = reason
+                await self._remake_if_unmakeable(error)
             finally:
                 self.is_live = False
             await asyncio.sleep(RETRY_S)
@@ -108,6 +114,21 @@ class Feed:
         finally:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
+
+    async def _remake_if_unmakeable(self, error: Exception) -> None:
+        """Nothing in the stream is the only copy: what stood there is published again."""
+        if not isinstance(error, APIError) or error.err_code != CONSUMER_NOT_MADE:
+            self._unmakeable_since = None
+            return
+        now = asyncio.get_running_loop().time()
+        if self._unmakeable_since is None:
+            self._unmakeable_since = now
+        if now - self._unmakeable_since < REMAKE_AFTER_S:
+            return
+        self._unmakeable_since = None
+        with contextlib.suppress(NatsError, OSError, TimeoutError):
+            await self._client.jsm().delete_stream(EVENTS_STREAM)
+            self._log.warning("the broker cannot read its state of the consumer; its stream was deleted")
 
     def _receiver(self, consumer: int) -> Callable[[Msg], Any]:
         async def receive(message: Msg) -> None:

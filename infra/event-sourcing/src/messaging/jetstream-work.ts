@@ -1,29 +1,57 @@
-import { AckPolicy, DeliverPolicy, jetstreamManager } from '@nats-io/jetstream';
+import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Lag } from '../event-store/lag.js';
-import { ensureConsumer, ensureStream, isMissing } from './streams.js';
+import { ensureConsumer, ensureStream, isMissing, isUnmakeable } from './streams.js';
 import type { Deliveries, WorkQueue, WorkSource } from './work-queue.js';
 
 const ACK_WAIT_NS = 30_000_000_000;
 /** How long until the loss of the broker's consumer is noticed. */
 const EXPIRES_MS = 5_000;
 
+/** For so long a consumer may not be made; then its stream is deleted, and made anew by whoever publishes there. */
+const REMAKE_AFTER_MS = 5_000;
+
 /** Durable pull consumers of JetStream. */
 export class JetStreamWork implements WorkSource {
+  /** Since when a consumer cannot be made, by name. */
+  readonly #unmakeableSince = new Map<string, number>();
+
   constructor(private readonly nats: NatsConnection) {}
 
   async deliveries({ stream, durable, subjects }: WorkQueue): Promise<Deliveries> {
     const jsm = await jetstreamManager(this.nats);
     await ensureStream(jsm, stream);
-    await ensureConsumer(jsm, stream.name, durable, {
-      ack_policy: AckPolicy.Explicit,
-      ack_wait: ACK_WAIT_NS,
-      deliver_policy: DeliverPolicy.All,
-      max_deliver: -1,
-      ...(subjects === undefined ? {} : { filter_subjects: [...subjects] }),
-    });
+    try {
+      await ensureConsumer(jsm, stream.name, durable, {
+        ack_policy: AckPolicy.Explicit,
+        ack_wait: ACK_WAIT_NS,
+        deliver_policy: DeliverPolicy.All,
+        max_deliver: -1,
+        ...(subjects === undefined ? {} : { filter_subjects: [...subjects] }),
+      });
+    } catch (error) {
+      await this.#remakeIfUnmakeable(jsm, stream.name, durable, error);
+      throw error;
+    }
+    this.#unmakeableSince.delete(durable);
     const consumer = await jsm.jetstream().consumers.get(stream.name, durable);
     return consumer.consume({ expires: EXPIRES_MS, abort_on_missing_resource: true });
+  }
+
+  /** Nothing in a stream is the only copy; what stood there is published again. */
+  async #remakeIfUnmakeable(
+    jsm: JetStreamManager,
+    stream: string,
+    durable: string,
+    error: unknown,
+  ): Promise<void> {
+    if (!isUnmakeable(error)) return;
+    const now = performance.now();
+    const since = this.#unmakeableSince.get(durable) ?? now;
+    this.#unmakeableSince.set(durable, since);
+    if (now - since < REMAKE_AFTER_MS) return;
+    this.#unmakeableSince.delete(durable);
+    await jsm.streams.delete(stream);
   }
 
   /** Messages that wait or are in hand, by the broker's word, and how old the oldest of them is. */

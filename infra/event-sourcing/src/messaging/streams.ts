@@ -52,6 +52,7 @@ const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
 const CONSUMER_NOT_FOUND = 10014;
 const CONSUMER_EXISTS = 10148;
+const CONSUMER_NOT_MADE = 10012;
 
 /** Makes the stream as it is defined, or brings it into that shape. Safe to call by all and any number of times. */
 export async function ensureStream(jsm: JetStreamManager, definition: StreamDefinition): Promise<StreamInfo> {
@@ -87,6 +88,14 @@ export async function ensureConsumer(
     if (!isJetStreamError(error, CONSUMER_EXISTS)) throw error;
     await jsm.consumers.update(stream, durable, config);
   }
+}
+
+/**
+ * Whether the broker failed at making a consumer. It does so time and again where it cannot read what it kept of one of
+ * that name: it does not know it, so nobody can delete it, but with the stream.
+ */
+export function isUnmakeable(error: unknown): boolean {
+  return isJetStreamError(error, CONSUMER_NOT_MADE);
 }
 
 /** Whether the stream, or the consumer of it, is not there. */

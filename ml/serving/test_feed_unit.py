@@ -1,0 +1,73 @@
+"""The feed's own remedies, on a broker that is played."""
+
+import asyncio
+import logging
+from typing import Any
+
+import pytest
+from nats.js.errors import APIError
+
+from ml.serving import feed
+from oo_contracts.subjects import EVENTS_STREAM
+
+
+class Broker:
+    """Answers questions, and makes consumers until it is told to fail."""
+
+    def __init__(self, error: APIError | None) -> None:
+        self.error = error
+        self.deleted: list[str] = []
+        self.is_closed = False
+
+    def jsm(self) -> "Broker":
+        return self
+
+    def new_inbox(self) -> str:
+        return "_INBOX.test"
+
+    async def subscribe(self, _inbox: str, **_: Any) -> "Broker":
+        return self
+
+    async def unsubscribe(self) -> None:
+        pass
+
+    async def stream_info(self, _name: str) -> None:
+        pass
+
+    async def delete_consumer(self, *_: str) -> None:
+        pass
+
+    async def add_consumer(self, *_: Any) -> None:
+        if self.error is not None:
+            raise self.error
+
+    async def delete_stream(self, name: str) -> None:
+        self.deleted.append(name)
+        self.error = None
+
+
+async def run_for(seconds: float, broker: Broker) -> None:
+    running = asyncio.create_task(feed.Feed(broker, "recommender", logging.getLogger("test")).run())  # type: ignore[arg-type]
+    await asyncio.sleep(seconds)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.fixture(autouse=True)
+def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(feed, "RETRY_S", 0.01)
+    monkeypatch.setattr(feed, "REMAKE_AFTER_S", 0.1)
+
+
+async def test_a_stream_in_which_no_consumer_can_be_made_is_deleted_after_a_while() -> None:
+    broker = Broker(APIError(code=500, err_code=feed.CONSUMER_NOT_MADE))
+    await run_for(0.05, broker)
+    assert broker.deleted == []
+    await run_for(0.3, broker)
+    assert broker.deleted == [EVENTS_STREAM]
+
+
+async def test_a_stream_is_left_alone_whatever_else_is_wrong() -> None:
+    broker = Broker(APIError(code=503, err_code=10008))
+    await run_for(0.3, broker)
+    assert broker.deleted == []
