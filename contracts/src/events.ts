@@ -1,3 +1,4 @@
+import type { ZodError } from 'zod';
 import {
   BusyTimeObserved,
   ConsentGranted,
@@ -120,8 +121,13 @@ export function readEvent(type: string, version: number, json: unknown): DomainE
     throw new EventUnreadable(type, version, `newest version known here is ${EVENTS[type].version}`);
   }
   const parsed = recorded.events[type].safeParse(upcast(type, version, json));
-  if (!parsed.success) throw new EventUnreadable(type, version, parsed.error.message);
+  if (!parsed.success) throw new EventUnreadable(type, version, reasonOf(parsed.error));
   return { type, data: parsed.data } as DomainEvent;
+}
+
+/** In a line, each place with what is wrong there. */
+function reasonOf({ issues }: ZodError): string {
+  return issues.map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`).join('; ');
 }
 
 /** A recorded event that this build cannot read. */

@@ -19,9 +19,11 @@ from oo_contracts.subjects import EVENTS_STREAM
 HEARTBEAT_S = 1.0
 RETRY_S = 0.25
 REMAKE_AFTER_S = 5.0
-"""For so long the consumer may not be made; then the stream is deleted, and made anew by the relay."""
-CONSUMER_NOT_MADE = 10012
-"""Time and again where the broker cannot read what it kept of one of that name; nobody can delete that."""
+"""For so long the broker may be unable to give a consumer; then the stream is deleted, and the relay makes it.
+
+It cannot read what it kept of a consumer or of the stream then, and only deleting the stream helps: of a
+consumer that it cannot read it knows nothing.
+"""
 CAPACITY = 5_000
 """Most messages kept for the worker; the hole behind them sends it to the store."""
 
@@ -51,7 +53,7 @@ class Feed:
         self._inbox: asyncio.Queue[Delivered] = asyncio.Queue(CAPACITY)
         self._consumer = 0
         self._heard = 0.0
-        self._unmakeable_since: float | None = None
+        self._unable_since: float | None = None
         self.is_live = False
 
     async def next(self, timeout_s: float) -> Delivered | None:
@@ -78,7 +80,7 @@ class Feed:
                 if reason != reported and not isinstance(error, NotFoundError):
                     self._log.warning("the live feed stopped", extra={"reason": reason})
                 reported = reason
-                await self._remake_if_unmakeable(error)
+                await self._remake_if_unable(error)
             finally:
                 self.is_live = False
             await asyncio.sleep(RETRY_S)
@@ -115,20 +117,20 @@ class Feed:
             if not self._client.is_closed:
                 await subscription.unsubscribe()
 
-    async def _remake_if_unmakeable(self, error: Exception) -> None:
+    async def _remake_if_unable(self, error: Exception) -> None:
         """Nothing in the stream is the only copy: what stood there is published again."""
-        if not isinstance(error, APIError) or error.err_code != CONSUMER_NOT_MADE:
-            self._unmakeable_since = None
+        if not isinstance(error, APIError) or isinstance(error, NotFoundError):
+            self._unable_since = None
             return
         now = asyncio.get_running_loop().time()
-        if self._unmakeable_since is None:
-            self._unmakeable_since = now
-        if now - self._unmakeable_since < REMAKE_AFTER_S:
+        if self._unable_since is None:
+            self._unable_since = now
+        if now - self._unable_since < REMAKE_AFTER_S:
             return
-        self._unmakeable_since = None
+        self._unable_since = None
         with contextlib.suppress(NatsError, OSError, TimeoutError):
             await self._client.jsm().delete_stream(EVENTS_STREAM)
-            self._log.warning("the broker cannot read its state of the consumer; its stream was deleted")
+            self._log.warning("the broker could give no consumer any more; its stream was deleted")
 
     def _receiver(self, consumer: int) -> Callable[[Msg], Any]:
         async def receive(message: Msg) -> None:

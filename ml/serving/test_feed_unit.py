@@ -5,7 +5,9 @@ import logging
 from typing import Any
 
 import pytest
-from nats.js.errors import APIError
+from nats.errors import NoServersError
+from nats.errors import TimeoutError as NatsTimeout
+from nats.js.errors import APIError, NotFoundError
 
 from ml.serving import feed
 from oo_contracts.subjects import EVENTS_STREAM
@@ -14,7 +16,7 @@ from oo_contracts.subjects import EVENTS_STREAM
 class Broker:
     """Answers questions, and makes consumers until it is told to fail."""
 
-    def __init__(self, error: APIError | None) -> None:
+    def __init__(self, error: Exception | None) -> None:
         self.error = error
         self.deleted: list[str] = []
         self.is_closed = False
@@ -59,15 +61,17 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(feed, "REMAKE_AFTER_S", 0.1)
 
 
-async def test_a_stream_in_which_no_consumer_can_be_made_is_deleted_after_a_while() -> None:
-    broker = Broker(APIError(code=500, err_code=feed.CONSUMER_NOT_MADE))
+@pytest.mark.parametrize("code", [10012, 10194])
+async def test_a_stream_that_gives_no_consumer_is_deleted_after_a_while(code: int) -> None:
+    broker = Broker(APIError(code=500, err_code=code))
     await run_for(0.05, broker)
     assert broker.deleted == []
     await run_for(0.3, broker)
     assert broker.deleted == [EVENTS_STREAM]
 
 
-async def test_a_stream_is_left_alone_whatever_else_is_wrong() -> None:
-    broker = Broker(APIError(code=503, err_code=10008))
+@pytest.mark.parametrize("error", [NotFoundError(), NatsTimeout(), NoServersError()])
+async def test_a_stream_is_left_alone_whatever_else_is_wrong(error: Exception) -> None:
+    broker = Broker(error)
     await run_for(0.3, broker)
     assert broker.deleted == []

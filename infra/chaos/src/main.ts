@@ -5,8 +5,15 @@ import { FAULT_NAMES, type FaultName } from './faults.js';
 
 const whole = (text: string): number => {
   const value = Number(text);
-  if (!Number.isSafeInteger(value) || value < 0)
+  if (text.trim() === '' || !Number.isSafeInteger(value) || value < 0)
     throw new InvalidArgumentError('Give a whole number from 0 on.');
+  return value;
+};
+
+/** None at all would be checked, and found in order. */
+const some = (text: string): number => {
+  const value = whole(text);
+  if (value === 0) throw new InvalidArgumentError('Give a whole number from 1 on.');
   return value;
 };
 
@@ -14,7 +21,7 @@ const options = new Command('chaos')
   .description(
     'Kills and damages the real processes under load, and checks that nothing is lost, doubled or out of step.',
   )
-  .option('--rounds <n>', 'how many faults, one after the other', whole, 34)
+  .option('--rounds <n>', 'how many faults, one after the other', some, 34)
   .option('--seed <n>', 'which faults at which moments; processes run as they will', whole, 1)
   .addOption(new Option('--only <fault>', 'this fault in every round').choices(FAULT_NAMES))
   .option('--json <file>', 'write the summary there')

@@ -345,8 +345,8 @@ export class World {
     const report = (what: WorkReport) => this.#work(what, life);
     const source = this.#brokerClient(life);
     const rows = {
-      due: (now: string, limit: number) =>
-        this.#network.reach(life, 'sql', () => this.#due(now, limit).map(deadlineOf), failed),
+      due: (now: string, limit: number, after?: { decisionId: string }) =>
+        this.#network.reach(life, 'sql', () => this.#due(now, limit, after).map(deadlineOf), failed),
       position: () =>
         this.#network.reach(
           life,
@@ -520,13 +520,14 @@ export class World {
     return found;
   }
 
-  #due(now: string, limit: number): Row[] {
-    return rowsOf(this.#database('deadlines'))
+  #due(now: string, limit: number, after?: { decisionId: string }): Row[] {
+    const due = rowsOf(this.#database('deadlines'))
       .filter(({ due_at }) => Date.parse(String(due_at)) <= Date.parse(now))
       .sort((one, other) =>
         `${one.due_at}${one.decision_id}` < `${other.due_at}${other.decision_id}` ? -1 : 1,
-      )
-      .slice(0, limit);
+      );
+    const from = due.findIndex(({ decision_id }) => decision_id === after?.decisionId) + 1;
+    return due.slice(from, from + limit);
   }
 
   #tipOf(user: UserId): string | undefined {

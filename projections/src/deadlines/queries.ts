@@ -12,11 +12,23 @@ export interface Deadline {
   readonly ref: string | null;
 }
 
-/** What is due at `now` (RFC 3339), the longest overdue first. */
-export async function dueDeadlines(sql: ReadModels, now: string, limit: number): Promise<Deadline[]> {
+/**
+ * What is due at `now` (RFC 3339), the longest overdue first.
+ * @param after the last one of the page before
+ */
+export async function dueDeadlines(
+  sql: ReadModels,
+  now: string,
+  limit: number,
+  after?: Pick<Deadline, 'dueAt' | 'decisionId'>,
+): Promise<Deadline[]> {
+  const behind =
+    after === undefined
+      ? sql``
+      : sql`and (due_at, decision_id) > (${sql.typed.instant(after.dueAt)}, ${after.decisionId})`;
   const rows = await rowsOf(sql<DeadlineRow[]>`
     select * from ${sql(deadlinesProjection.schema)}.deadlines
-    where due_at <= ${sql.typed.instant(now)} order by due_at, decision_id limit ${limit}`);
+    where due_at <= ${sql.typed.instant(now)} ${behind} order by due_at, decision_id limit ${limit}`);
   return rows.map(deadlineOf);
 }
 

@@ -1,8 +1,16 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import { type KV, Kvm } from '@nats-io/kv';
 import type { MsgHdrs, NatsConnection } from '@nats-io/transport-node';
-import { ensureStream, isStreamNotFound, lastRelayed, type Relayed, STREAMS } from '@oo/event-sourcing';
+import {
+  ensureStream,
+  isStreamNotFound,
+  isUnable,
+  lastRelayed,
+  type Relayed,
+  STREAMS,
+} from '@oo/event-sourcing';
 import { z } from 'zod';
+import { PipelineBroken } from './pipelined-publisher.js';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from './topic.js';
 
 const BUCKET = 'OO_RELAY';
@@ -25,24 +33,28 @@ export class JetStreamTopic implements Topic {
 
   constructor(private readonly nats: NatsConnection) {}
 
-  async ensure(): Promise<void> {
-    await ensureStream(await this.#manager(), STREAMS.events);
-    // The bucket may have been deleted since: it is opened anew with the stream.
-    this.#bucket = await new Kvm(this.nats).create(BUCKET, { history: 1 });
+  ensure(): Promise<void> {
+    return able(async () => {
+      await ensureStream(await this.#manager(), STREAMS.events);
+      // The bucket may have been deleted since: it is opened anew with the stream.
+      this.#bucket = await new Kvm(this.nats).create(BUCKET, { history: 1 });
+    });
   }
 
-  async standing(): Promise<TopicStanding | undefined> {
-    try {
-      const { created, state } = await (await this.#manager()).streams.info(STREAMS.events.name);
-      return { created, lastSequence: state.last_seq };
-    } catch (error) {
-      if (isStreamNotFound(error)) return undefined;
-      throw error;
-    }
+  standing(): Promise<TopicStanding | undefined> {
+    return able(async () => {
+      try {
+        const { created, state } = await (await this.#manager()).streams.info(STREAMS.events.name);
+        return { created, lastSequence: state.last_seq };
+      } catch (error) {
+        if (isStreamNotFound(error)) return undefined;
+        throw error;
+      }
+    });
   }
 
-  async last(): Promise<Relayed | undefined> {
-    return lastRelayed(await this.#manager());
+  last(): Promise<Relayed | undefined> {
+    return able(async () => lastRelayed(await this.#manager()));
   }
 
   async readMirror(): Promise<Mirrored | undefined> {
@@ -118,5 +130,15 @@ export class JetStreamTopic implements Topic {
   async #manager(): Promise<JetStreamManager> {
     this.#jsm ??= await jetstreamManager(this.nats);
     return this.#jsm;
+  }
+}
+
+/** A stream that the broker cannot read stores nothing either. */
+async function able<T>(ask: () => Promise<T>): Promise<T> {
+  try {
+    return await ask();
+  } catch (error) {
+    if (isUnable(error)) throw new PipelineBroken(String(error), 'unstored');
+    throw error;
   }
 }

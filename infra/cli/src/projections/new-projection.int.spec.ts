@@ -55,6 +55,8 @@ describe('oo projection new', () => {
 
   it('refuses what is no name, what is there, and what is not the projections', () => {
     expect(() => newProjection('Weekly', copy)).toThrow(CommandError);
+    expect(() => newProjection('delete', copy)).toThrow('Choose another name');
+    expect(() => newProjection('checkpoint', copy)).toThrow('Choose another name');
     expect(() => newProjection('timeline', copy)).toThrow('is there already');
     expect(() => newProjection('other', join(copy, 'src'))).toThrow('src/registry.ts');
   });

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { ROOT } from '@oo/embedded';
+import { OWN_TABLES } from '@oo/event-sourcing';
 import { CommandError, EXIT } from '../output.js';
 
 export interface NewProjection {
@@ -22,6 +23,12 @@ export function newProjection(name: string, into: string = join(ROOT, 'projectio
     throw new CommandError(
       EXIT.usage,
       `"${name}" is no name of a read model: lower-case words joined by dashes, ${LONGEST} characters at the most.`,
+    );
+  }
+  if (isTaken(name)) {
+    throw new CommandError(
+      EXIT.usage,
+      `"${name}" cannot be used: code or tables by that name mean something else already. Choose another name.`,
     );
   }
   const source = join(into, 'src');
@@ -53,6 +60,19 @@ export function newProjection(name: string, into: string = join(ROOT, 'projectio
   };
 }
 
+/** Names of functions and tables that are made of it would not be names. */
+function isTaken(name: string): boolean {
+  if (OWN_TABLES.some((own) => own === snake(name))) return true;
+  try {
+    // Strict, as all modules are.
+    new Function(`'use strict'; const ${camel(name)} = 1;`);
+    return false;
+  } catch {
+    return true;
+  }
+}
+
+const snake = (name: string) => name.replaceAll('-', '_');
 const camel = (name: string) => name.replace(/-([a-z0-9])/g, (_, letter: string) => letter.toUpperCase());
 const pascal = (name: string) => camel(name).replace(/^[a-z]/, (letter) => letter.toUpperCase());
 
@@ -91,7 +111,7 @@ function insertedBefore(text: string, mark: string, insertion: string, file: str
 }
 
 function filesOf(name: string): Record<string, string> {
-  const [value, type, table] = [camel(name), pascal(name), name.replaceAll('-', '_')];
+  const [value, type, table] = [camel(name), pascal(name), snake(name)];
   return {
     'tables.ts': `import { type RowOf, table } from '@oo/event-sourcing/pure';
 

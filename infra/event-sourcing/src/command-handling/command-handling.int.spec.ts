@@ -143,6 +143,27 @@ describe('a command', () => {
     expect(recorded(await narrow().handle(context(user, 'a'), refs(1))).duplicate).toBe(false);
   });
 
+  it('makes room for the next by all that a cached stream has come to', async () => {
+    let reads = 0;
+    const counted: EventStreams = {
+      append: (...args) => store.append(...args),
+      readForward: (...args) => store.readForward(...args),
+      readLast: (...args) => {
+        reads++;
+        return store.readLast(...args);
+      },
+    };
+    const here = handlingOf(counted, { cachedEvents: 7 });
+    const [first, second] = [someone(), someone()];
+    for (const number of [1, 2, 3, 4]) await here.handle(context(first, `${number}`), refs(number));
+    await here.handle(context(second, 'a'), refs(1, 2));
+    await here.handle(context(second, 'b'), refs(3));
+    expect(reads).toBe(2);
+    // Five of the first and three of the second are more than seven.
+    await here.handle(context(first, '5'), refs(5));
+    expect(reads).toBe(3);
+  });
+
   it('is `unavailable` while the store is away, and recorded once when it is sent again', async ({
     skip,
   }) => {

@@ -237,7 +237,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     );
     loaded.revision = revision;
     loaded.position = position;
-    this.#cache.set(stream, loaded);
+    this.#keep(stream, loaded);
     return { stream, revision, position, eventIds, duplicate: false };
   }
 
@@ -277,7 +277,12 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       loaded.revision = stored.revision;
       loaded.position = stored.position;
     }
-    this.#cache.set(stream, loaded);
+    this.#keep(stream, loaded);
+  }
+
+  #keep(stream: string, loaded: Loaded<State>): void {
+    // The cache counts the size of an object once: one that has grown has to be another.
+    this.#cache.set(stream, { ...loaded });
   }
 
   #inLane<T>(stream: string, task: () => Promise<T>): Promise<T> {

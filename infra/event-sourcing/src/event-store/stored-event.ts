@@ -69,25 +69,26 @@ export function envelopeOf(event: StoredEvent): EventEnvelope {
 /**
  * {@link envelopeOf} in JSON. What the store has as bytes is passed on as it is: parsing it and writing it again was a
  * third of what a relay does. A payload that only looks like JSON makes a message that nobody can read, and who cannot
- * read a message reads the store.
+ * read a message reads the store; or one with other fields in it, which those behind it overrule.
  */
 export function envelopeBytes(event: StoredEvent): Buffer {
   const { raw } = event;
   if (raw === undefined) return Buffer.from(JSON.stringify(envelopeOf(event)));
   const { id, type, stream, revision, position } = event;
-  const about = `{"id":${JSON.stringify(id)},"type":${JSON.stringify(type)},"stream":${JSON.stringify(stream)},`;
-  const head = `${about}"revision":"${revision}","position":"${position}","data":`;
+  const about = `,"id":${JSON.stringify(id)},"type":${JSON.stringify(type)},"stream":${JSON.stringify(stream)}`;
+  const tail = `${about},"revision":"${revision}","position":"${position}"}`;
   const bytes = Buffer.allocUnsafe(
-    head.length * 3 + raw.data.length + METADATA.length + raw.metadata.length + 1,
+    DATA.length + raw.data.length + METADATA.length + raw.metadata.length + tail.length * 3,
   );
-  let end = bytes.write(head, 0);
+  let end = bytes.write(DATA, 0);
   end += raw.data.copy(bytes, end);
   end += bytes.write(METADATA, end);
   end += raw.metadata.copy(bytes, end);
-  end += bytes.write('}', end);
+  end += bytes.write(tail, end);
   return bytes.subarray(0, end);
 }
 
+const DATA = '{"data":';
 const METADATA = ',"metadata":';
 
 /** The command that an event came of, without parsing the rest. */

@@ -136,6 +136,16 @@ describe('an answer of Streams.Read', () => {
     );
   });
 
+  it('is passed on under its own name, whatever its payload would slip in', () => {
+    const data = '{"a":1},"stream":"signals-b","revision":"9","position":"9","id":"x","type":"y","x":{}';
+    const found = read(answerWith({ ...ONE, data, metadata: '{}' }));
+    if (found === NO_EVENT) throw new Error('an event is not seen');
+    const { id, type, stream } = ONE;
+    expect(JSON.parse(envelopeBytes(found).toString('utf8'))).toMatchObject({
+      ...{ id, type, stream, revision: '1', position: '2' },
+    });
+  });
+
   it('that carries no event is told from one', () => {
     const caughtUp = new streams.ReadResp();
     caughtUp.setCaughtUp(new streams.ReadResp.CaughtUp());

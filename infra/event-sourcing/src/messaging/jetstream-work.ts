@@ -1,27 +1,45 @@
-import { AckPolicy, DeliverPolicy, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import {
+  AckPolicy,
+  type ConsumerMessages,
+  DeliverPolicy,
+  type JetStreamManager,
+  jetstreamManager,
+} from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Lag } from '../event-store/lag.js';
-import { ensureConsumer, ensureStream, isMissing, isUnmakeable } from './streams.js';
+import { ensureConsumer, ensureStream, isMissing, isUnable } from './streams.js';
 import type { Deliveries, WorkQueue, WorkSource } from './work-queue.js';
 
 const ACK_WAIT_NS = 30_000_000_000;
 /** How long until the loss of the broker's consumer is noticed. */
 const EXPIRES_MS = 5_000;
 
-/** For so long a consumer may not be made; then its stream is deleted, and made anew by whoever publishes there. */
+/**
+ * Ends deliveries when the broker sends no heartbeat: it is silent about a consumer that it cannot read, and the client
+ * would go on asking for its messages for ever.
+ */
+async function endWithSilence(messages: ConsumerMessages): Promise<void> {
+  for await (const { type } of messages.status()) if (type === 'heartbeats_missed') messages.stop();
+}
+
+/** For so long the broker may be unable to give a consumer; then its stream is deleted, and made anew. */
 const REMAKE_AFTER_MS = 5_000;
 
 /** Durable pull consumers of JetStream. */
 export class JetStreamWork implements WorkSource {
-  /** Since when a consumer cannot be made, by name. */
-  readonly #unmakeableSince = new Map<string, number>();
+  /** Since when there is no consumer to be had, by name. */
+  readonly #unableSince = new Map<string, number>();
 
-  constructor(private readonly nats: NatsConnection) {}
+  readonly #delivering = new Set<ConsumerMessages>();
+
+  constructor(private readonly nats: NatsConnection) {
+    void this.#beginAgainWithTheBroker();
+  }
 
   async deliveries({ stream, durable, subjects }: WorkQueue): Promise<Deliveries> {
     const jsm = await jetstreamManager(this.nats);
-    await ensureStream(jsm, stream);
     try {
+      await ensureStream(jsm, stream);
       await ensureConsumer(jsm, stream.name, durable, {
         ack_policy: AckPolicy.Explicit,
         ack_wait: ACK_WAIT_NS,
@@ -30,27 +48,41 @@ export class JetStreamWork implements WorkSource {
         ...(subjects === undefined ? {} : { filter_subjects: [...subjects] }),
       });
     } catch (error) {
-      await this.#remakeIfUnmakeable(jsm, stream.name, durable, error);
+      await this.#remakeIfUnable(jsm, stream.name, durable, error);
       throw error;
     }
-    this.#unmakeableSince.delete(durable);
+    this.#unableSince.delete(durable);
     const consumer = await jsm.jetstream().consumers.get(stream.name, durable);
-    return consumer.consume({ expires: EXPIRES_MS, abort_on_missing_resource: true });
+    const messages = await consumer.consume({ expires: EXPIRES_MS, abort_on_missing_resource: true });
+    this.#delivering.add(messages);
+    void messages.closed().finally(() => this.#delivering.delete(messages));
+    void endWithSilence(messages);
+    return messages;
+  }
+
+  /**
+   * The client asks once after its consumer when the broker is back; where that fails, for the broker cannot read it or
+   * has not come so far, it never asks for messages again. Deliveries that end are begun again by who works on them.
+   */
+  async #beginAgainWithTheBroker(): Promise<void> {
+    for await (const { type } of this.nats.status()) {
+      if (type === 'reconnect') for (const messages of this.#delivering) messages.stop();
+    }
   }
 
   /** Nothing in a stream is the only copy; what stood there is published again. */
-  async #remakeIfUnmakeable(
+  async #remakeIfUnable(
     jsm: JetStreamManager,
     stream: string,
     durable: string,
     error: unknown,
   ): Promise<void> {
-    if (!isUnmakeable(error)) return;
+    if (!isUnable(error)) return;
     const now = performance.now();
-    const since = this.#unmakeableSince.get(durable) ?? now;
-    this.#unmakeableSince.set(durable, since);
+    const since = this.#unableSince.get(durable) ?? now;
+    this.#unableSince.set(durable, since);
     if (now - since < REMAKE_AFTER_MS) return;
-    this.#unmakeableSince.delete(durable);
+    this.#unableSince.delete(durable);
     await jsm.streams.delete(stream);
   }
 

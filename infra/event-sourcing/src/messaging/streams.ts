@@ -52,7 +52,6 @@ const STREAM_NOT_FOUND = 10059;
 const STREAM_NAME_IN_USE = 10058;
 const CONSUMER_NOT_FOUND = 10014;
 const CONSUMER_EXISTS = 10148;
-const CONSUMER_NOT_MADE = 10012;
 
 /** Makes the stream as it is defined, or brings it into that shape. Safe to call by all and any number of times. */
 export async function ensureStream(jsm: JetStreamManager, definition: StreamDefinition): Promise<StreamInfo> {
@@ -91,11 +90,12 @@ export async function ensureConsumer(
 }
 
 /**
- * Whether the broker failed at making a consumer. It does so time and again where it cannot read what it kept of one of
- * that name: it does not know it, so nobody can delete it, but with the stream.
+ * Whether the broker answers and cannot do what it should with a stream or a consumer that is there. Where that stays
+ * so, it cannot read what it kept of them (a stream is "offline", a consumer cannot be made), and only deleting the
+ * stream helps: a consumer that it cannot read it does not know, so nobody can delete that alone.
  */
-export function isUnmakeable(error: unknown): boolean {
-  return isJetStreamError(error, CONSUMER_NOT_MADE);
+export function isUnable(error: unknown): boolean {
+  return error instanceof JetStreamApiError && !isMissing(error);
 }
 
 /** Whether the stream, or the consumer of it, is not there. */

@@ -97,7 +97,7 @@ export async function foldBatch(
 
 /**
  * Makes the rows of an owner anew out of the store. What waited is tried again.
- * @param through position of the read model's checkpoint
+ * @param through up to where at least; the read model's checkpoint, where that is further
  */
 export async function refold(
   context: FoldContext,
@@ -108,9 +108,12 @@ export async function refold(
 ): Promise<Folded> {
   // Held against a worker that is about to go on with one of them.
   await transaction.revisions(streamsOf(context.projection, owner));
+  // Another worker may have been further, and have put what it could not apply behind what waited: with that forgotten,
+  // it would be nowhere.
+  const stored = await transaction.position(new Set([partitionOfOwner(owner)]));
   await transaction.forget(owner);
   const folding = new Folding(context.projection, transaction, new Set(), writing);
-  await folding.takeAll(await wholeOf(context, owner, through));
+  await folding.takeAll(await wholeOf(context, owner, stored > through ? stored : through));
   await folding.write(new Map());
   return { ...folding.result(), duplicates: 0, refilled: 0, refolded: 1 };
 }

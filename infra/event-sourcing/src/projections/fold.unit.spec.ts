@@ -153,6 +153,19 @@ it('takes what events do as it was worked out before, refusals too, and asks no 
   expect(folded.parked.map(({ error }) => error)).toEqual(['no room for 2', null]);
 });
 
+it('makes rows anew as far as the checkpoint is, though who asks is behind it', async () => {
+  const scene = new Scene(
+    [mood(ada, 0), mood(ada, 2), mood(ada, 1)],
+    projectionThat((valence) => valence === 2),
+  );
+  await scene.fold([0, 1]);
+  // Another worker has put the third behind the second, which waits.
+  await scene.fold([2]);
+  scene.with(projectionThat(() => false));
+  await commitRefold(scene.context, scene.readModel, ada, 20n);
+  expect(scene.valences()).toEqual({ [ada]: 1 });
+});
+
 describe('an event that cannot be applied', () => {
   const given = [mood(ada, 0), mood(bob, 0), mood(ada, 2), mood(ada, 1), mood(bob, 1)];
 

@@ -172,10 +172,6 @@ export class PostgresReadModel implements ReadModel {
               sql`select pg_advisory_xact_lock_shared(${this.#gate})`,
               this.#requireRunning(sql),
             ]);
-          } else {
-            // Lost with a crash of the database, the last batches are built again: rows and checkpoint go together.
-            // The swap waits for the disk, and so for all that was written before it.
-            await sql`set local synchronous_commit = off`;
           }
           return work(new PostgresTransaction(sql, this.schema, this.projection.tables));
         }),

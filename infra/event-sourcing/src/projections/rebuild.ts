@@ -79,13 +79,15 @@ export async function rebuild(
     });
     const isInterrupted = options.signal?.aborted === true;
     if (!isInterrupted) await swap(sql, projection, history, next);
-    return {
+    const rebuilt: Rebuilt = {
       outcome: isInterrupted ? 'interrupted' : 'swapped',
       position: isInterrupted ? await next.position(ALL_PARTITIONS) : await at(sql, projection.schema),
       read,
       resumedAt,
       elapsedMs: performance.now() - began,
     };
+    if (!isInterrupted) await count(sql, projection);
+    return rebuilt;
   });
 }
 
@@ -141,6 +143,11 @@ async function swap(
     return isUsed;
   });
   if (isThere) await dropUnread(sql, last);
+}
+
+/** Nobody has counted the new rows yet, and queries would be planned as for empty tables until somebody does. */
+async function count(sql: ReadModels, { schema, tables }: ProjectionDefinition): Promise<void> {
+  for (const { name } of tables) await sql`analyze ${sql(schema)}.${sql(name)}`;
 }
 
 const LOCK_NOT_AVAILABLE = '55P03';

@@ -161,7 +161,7 @@ export class ProjectionWorker {
     if (head >= this.#position) return;
     throw new Error(
       `${projection.name} is at position ${this.#position} and the store ends at ${head}; ` +
-        `if that is another store, drop the schema ${projection.schema}`,
+        `if that is another store, or an older backup of it: oo projections rebuild ${projection.name}`,
     );
   }
 

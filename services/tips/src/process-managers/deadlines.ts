@@ -3,21 +3,21 @@ import { type Clock, delay, type ReadModels, type Standing } from '@oo/event-sou
 import { type Deadline, dueDeadlines, progressOf } from '@oo/projections';
 import type { Log } from '@oo/service-host';
 import type { Tips } from '../tips.js';
-import { settled } from './reply.js';
+import { isDown, settled } from './reply.js';
 
 const EVERY_MS = 500;
 const BATCH = 100;
 
 /** Where deadlines stand: the read model in Postgres, or a simulation's. */
 export interface DeadlineRows {
-  /** What is due at `now` (RFC 3339), the longest overdue first. */
-  due(now: string, limit: number): Promise<Deadline[]>;
+  /** What is due at `now` (RFC 3339), the longest overdue first; behind `after`, where that is given. */
+  due(now: string, limit: number, after?: Deadline): Promise<Deadline[]>;
   /** Position up to which the rows reflect the store; -1 for nothing yet. */
   position(): Promise<bigint>;
 }
 
 export const deadlineRowsOf = (readModels: ReadModels): DeadlineRows => ({
-  due: (now, limit) => dueDeadlines(readModels, now, limit),
+  due: (now, limit, after) => dueDeadlines(readModels, now, limit, after),
   position: () => progressOf(readModels, 'deadlines'),
 });
 
@@ -39,10 +39,9 @@ export class Deadlines {
     let down = false;
     while (!signal.aborted) {
       try {
-        const more = (await this.pass()) === BATCH;
+        await this.pass();
         if (down) this.log.info('deadlines are kept again');
         down = false;
-        if (more) continue;
       } catch (err) {
         if (!down) this.log.warn({ err }, 'deadlines cannot be kept now; trying again');
         down = true;
@@ -51,11 +50,27 @@ export class Deadlines {
     }
   }
 
-  /** Closes what is due now. @returns how many were */
+  /**
+   * Closes what is due now. What cannot be closed holds up nothing else, whoever it is of.
+   * @returns how many were due
+   * @throws the first of what went wrong, when all have had their turn; at once where the store does not answer
+   */
   async pass(): Promise<number> {
-    const due = await this.rows.due(this.clock.now(), BATCH);
-    await Promise.all(due.map((deadline) => this.#close(deadline)));
-    return due.length;
+    const now = this.clock.now();
+    const failures: unknown[] = [];
+    let [count, last]: [number, Deadline | undefined] = [0, undefined];
+    do {
+      const due: Deadline[] = await this.rows.due(now, BATCH, last);
+      const results = await Promise.allSettled(due.map((deadline) => this.#close(deadline)));
+      const failed = results.flatMap((result) => (result.status === 'rejected' ? [result.reason] : []));
+      failures.push(...failed);
+      if (failed.length > 0 && failed.every(isDown)) break;
+      count += due.length;
+      // A row may stay for long: of a person who is parked, or of a read model that is paused.
+      last = due.length < BATCH ? undefined : due.at(-1);
+    } while (last !== undefined);
+    if (failures.length > 0) throw failures[0];
+    return count;
   }
 
   /** At rest when the read model has nothing that is due. */
