@@ -4,14 +4,12 @@ import asyncio
 import contextlib
 import heapq
 import json
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import Logger
 from typing import Final
 from weakref import WeakSet
 
-from google.protobuf.message import Message
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError, NotFoundError
@@ -25,13 +23,15 @@ from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
 from ml.recommender.record import record_of
 from ml.recommender.shortlist import shortlist
+from ml.serving.broker import History, Unanswered
 from ml.serving.candidates import Candidates
 from ml.serving.clock import Clock
 from ml.serving.people import People
 from oo.v1 import candidates_pb2, decisions_pb2, tips_pb2
-from oo_contracts.envelope import RecordedEvent
+from oo_contracts.envelope import RecordedEvent, read_address, read_envelope
 from oo_contracts.events import payload_json
 from oo_contracts.ids import DecisionId, UserId, decision_id_of, tenant_of
+from oo_contracts.streams import stream_of
 from oo_contracts.subjects import PROPOSALS_STREAM, proposal_subject
 
 AT_ONCE: Final = 64
@@ -39,6 +39,10 @@ AT_ONCE: Final = 64
 END_S: Final = 2.0
 """How long a proposal is waited for before it is sent again, the first time; then longer, up to LONGEST_S."""
 LONGEST_S: Final = 15.0
+SENDS_BEFORE_A_LOOK: Final = 2
+"""After so many proposals without an end, and again after as many more, the end is looked for in the past."""
+REQUESTS_KEPT: Final = 1_000
+"""Newest ends of decisions that were asked for, of everybody, for those who ask again."""
 TRACES: Final = 10_000
 """Newest events whose trace context is kept, for proposals to go on with."""
 TRACEPARENT: Final = "traceparent"
@@ -58,10 +62,12 @@ class Unrecorded(RuntimeError):
     """A decision that was asked for has no end, and will have none."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Request:
     trigger: Trigger
-    end: asyncio.Future[End]
+    end: asyncio.Future[End] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    waiting: int = 0
+    """How many still wait for the end."""
 
 
 class Desk:
@@ -83,6 +89,7 @@ class Desk:
     ) -> None:
         self._stream = client.jetstream()
         self._manager = client.jsm()
+        self._history = History(client)
         self._clock = clock
         self._candidates = candidates
         self._advices = advices
@@ -93,7 +100,12 @@ class Desk:
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[UserId, asyncio.Task[None]] = {}
         self._ends: dict[DecisionId, asyncio.Future[End]] = {}
-        self._requests: dict[UserId, deque[_Request]] = {}
+        self._requests: dict[UserId, dict[DecisionId, _Request]] = {}
+        """What was asked for and has not ended, in the order of asking; the first may be under way."""
+        self._requested: dict[DecisionId, End] = {}
+        """How decisions that were asked for ended, the newest last. Beside the people's states: no decision
+        depends on it.
+        """
         self._moments: list[tuple[int, UserId]] = []
         self._scheduled: dict[UserId, int] = {}
         self._moments_changed = asyncio.Event()
@@ -127,10 +139,8 @@ class Desk:
 
     def folded(self, user: UserId, event: RecordedEvent) -> None:
         """An event was folded into the person's state."""
-        if isinstance(event.data, tips_pb2.TipProposed | tips_pb2.TipWithheld):
-            self._ended(DecisionId(event.data.decision.decision_id), event.data)
-        elif isinstance(event.data, tips_pb2.DecisionVoided):
-            self._ended(DecisionId(event.data.decision_id), event.data)
+        if isinstance(event.data, End):
+            self._ended(event.data)
         if event.metadata.traceparent is not None:
             self._traces[event.id] = event.metadata.traceparent
             if len(self._traces) > TRACES:
@@ -202,11 +212,27 @@ class Desk:
         return await self._candidates.of(person.user, trigger.at)
 
     async def request(self, user: UserId, trigger: Trigger) -> End:
-        """Decides as soon as the person's other decisions are done, and returns what was recorded."""
-        end: asyncio.Future[End] = asyncio.get_running_loop().create_future()
-        self._requests.setdefault(user, deque()).append(_Request(trigger, end))
-        self.wake(user)
-        return await end
+        """Decides as soon as the person's other decisions are done, and returns what was recorded. What was
+        asked for before is the same decision: it has its end, or is waited for together.
+        """
+        kind = decisions_pb2.TriggerKind.Name(trigger.kind)
+        decision_id = decision_id_of(user, kind, trigger.id)
+        end = self._requested.get(decision_id)
+        if end is not None:
+            return end
+        requests = self._requests.setdefault(user, {})
+        request = requests.get(decision_id)
+        if request is None:
+            request = requests[decision_id] = _Request(trigger)
+        elif not request.waiting and decision_id not in self._ends:
+            # Given up before its turn: its time is long over.
+            request.trigger = trigger
+        request.waiting += 1
+        try:
+            self.wake(user)
+            return await asyncio.shield(request.end)
+        finally:
+            request.waiting -= 1
 
     async def _serve(self, user: UserId) -> None:
         try:
@@ -235,20 +261,29 @@ class Desk:
         if not requests:
             self._requests.pop(user, None)
             return False
-        request = requests.popleft()
-        if not request.end.cancelled():
-            kind = decisions_pb2.TriggerKind.Name(request.trigger.kind)
-            decision_id = decision_id_of(user, kind, request.trigger.id)
-            end = await self._bring_to_end(user, decision_id, request.trigger)
-            if request.end.done():
-                return True
-            if end is None:
-                request.end.set_exception(Unrecorded("the person has left, or waits for another build"))
-            else:
+        decision_id, request = next(iter(requests.items()))
+        try:
+            end = self._requested.get(decision_id)
+            if end is None and request.waiting:
+                end = await self._bring_to_end(user, decision_id, request.trigger, request)
+            if end is not None:
                 request.end.set_result(end)
+            elif request.waiting:
+                request.end.set_exception(Unrecorded("the person has left, or waits for another build"))
+        finally:
+            del requests[decision_id]
         return True
 
-    async def _bring_to_end(self, user: UserId, decision_id: DecisionId, trigger: Trigger) -> End | None:
+    async def _bring_to_end(
+        self, user: UserId, decision_id: DecisionId, trigger: Trigger, request: _Request | None = None
+    ) -> End | None:
+        """None where it has no end, and nobody to wait for it: the person is gone, or whoever asked.
+
+        What nobody waits for any more may have been sent. Its proposal then lies in the stream before all
+        later ones of the person, and the tips service makes it a fact or voids it in its turn; that is folded
+        like every event, and is the answer when the same is asked again. If it was not stored, nothing has
+        happened, and it is made when it is asked again. What the agenda holds stays due until it has an end.
+        """
         end = self._ends[decision_id] = asyncio.get_running_loop().create_future()
         try:
             person = self._people.get(user) if self._people is not None else None
@@ -262,13 +297,41 @@ class Desk:
             body = self._proposal(user, trigger, self.decide(person, trigger, offered))
             attempt, patience = 0, END_S
             while not end.done() and self._people is not None and self._people.get(user) is not None:
+                if request is not None and not request.waiting:
+                    break
                 await self._publish(user, f"{decision_id}:{attempt}", body, self._traces.get(trigger.id))
                 await asyncio.wait([end], timeout=patience)
                 attempt, patience = attempt + 1, min(LONGEST_S, patience * 1.5)
+                if attempt % SENDS_BEFORE_A_LOOK == 0 and not end.done():
+                    await self._look_for_end(user, decision_id)
             return end.result() if end.done() else None
         finally:
             self._ends.pop(decision_id, None)
             end.cancel()
+
+    async def _look_for_end(self, user: UserId, decision_id: DecisionId) -> None:
+        """An end that was folded before it was waited for is not told again, whatever is proposed: it is in
+        the past. One that is not folded yet will be, and ends the decision then.
+        """
+        person = self._people.get(user) if self._people is not None else None
+        if person is None:
+            return
+        stream = stream_of("tips", user)
+        try:
+            async for page in self._history.of_streams([stream]):
+                for envelope in page:
+                    address = read_address(envelope)
+                    if address.revision > person.revisions.get(stream, -1):
+                        return
+                    if address.type not in _ENDS:
+                        continue
+                    data = read_envelope(envelope).data
+                    if isinstance(data, End) and _decided(data)[0] == decision_id:
+                        self._ended(data)
+                        return
+        except (Unanswered, ValueError) as error:
+            # It is looked for again.
+            self._log.debug("an end cannot be looked for", extra={"reason": str(error)})
 
     def decide(self, person: Person, trigger: Trigger, offered: Offered) -> Decision:
         """One decision on the person's state as it is now; nothing is recorded."""
@@ -340,13 +403,14 @@ class Desk:
             return False
         return True
 
-    def _ended(self, decision_id: DecisionId, end: Message) -> None:
+    def _ended(self, end: End) -> None:
+        decision_id, trigger = _decided(end)
+        if trigger.kind == decisions_pb2.TRIGGER_KIND_REQUEST:
+            self._requested.setdefault(decision_id, end)
+            if len(self._requested) > REQUESTS_KEPT:
+                del self._requested[next(iter(self._requested))]
         waiting = self._ends.get(decision_id)
-        if (
-            waiting is not None
-            and not waiting.done()
-            and isinstance(end, tips_pb2.TipProposed | tips_pb2.TipWithheld | tips_pb2.DecisionVoided)
-        ):
+        if waiting is not None and not waiting.done():
             waiting.set_result(end)
 
     def _schedule(self, user: UserId, at: int | None) -> None:
@@ -355,3 +419,12 @@ class Desk:
         self._scheduled[user] = at
         heapq.heappush(self._moments, (at, user))
         self._moments_changed.set()
+
+
+_ENDS: Final = frozenset({"TipProposed", "TipWithheld", "DecisionVoided"})
+
+
+def _decided(end: End) -> tuple[DecisionId, decisions_pb2.Trigger]:
+    """Which decision ended, and what it was about."""
+    of = end if isinstance(end, tips_pb2.DecisionVoided) else end.decision
+    return DecisionId(of.decision_id), of.trigger

@@ -111,7 +111,11 @@ class Recommendations:
             ) from error
         if isinstance(end, tips_pb2.DecisionVoided):
             reason = tips_pb2.VoidReason.Name(end.reason)
-            raise ProblemError(problem("conflict", f"The decision was made and voided: {reason}. Ask anew."))
+            raise ProblemError(
+                problem(
+                    "conflict", f"The decision was made and voided: {reason}. Ask with another requestId."
+                )
+            )
         return end.decision
 
 

@@ -1,14 +1,18 @@
 """What the desk does with a broker that stores no proposal, and what it has ready for the next decision."""
 
 import asyncio
+import json
 import logging
+import uuid
 from typing import Any, cast
 
 import pytest
+from google.protobuf.json_format import ParseDict
 from nats.aio.client import Client
 from nats.errors import TimeoutError as NatsTimeoutError
 from nats.js.errors import APIError
 
+from ml.recommender.agenda import Trigger
 from ml.recommender.fold import COMMON_PRIOR, new_person, prior_of
 from ml.recommender.person import Person
 from ml.recommender.policies import CURRENT, learned_v2
@@ -19,6 +23,7 @@ from ml.serving.clock import SystemClock
 from ml.serving.desk import Desk
 from ml.serving.people import People
 from ml.testing.life import ADVICES, Life, user_of
+from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.subjects import PROPOSALS_STREAM
 
@@ -45,12 +50,25 @@ class _Broker:
             raise self._failure
         self.stored.append(body)
 
+    async def request(self, *_question: Any, **_options: Any) -> None:
+        raise NatsTimeoutError
+
     async def stream_info(self, _name: str) -> None:
         if not self._answers:
             raise NatsTimeoutError
 
     async def delete_stream(self, name: str) -> None:
         self.deleted.append(name)
+
+
+class _Standing(SystemClock):
+    """A clock that stands still."""
+
+    def __init__(self, at: int) -> None:
+        self._at = at
+
+    def now(self) -> int:
+        return self._at
 
 
 async def _published(broker: _Broker, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,6 +145,39 @@ async def test_who_cannot_be_prepared_for_holds_up_nobody_else(monkeypatch: pyte
     finally:
         desk.close()
         preparing.cancel()
+
+
+async def test_who_gives_up_takes_nothing_from_who_waits_for_the_same() -> None:
+    broker = _Broker(NatsTimeoutError(), answers=True)
+    broker.deleted.append("stores")
+    client = cast(Client, broker)
+    log = logging.getLogger("test")
+    life = Life(38, CURRENT["heuristic"])
+    life.register()
+    desk = Desk(client, _Standing(life.now), Candidates(client, log), ADVICES, life.policy, life.prior, log)
+    people = People(life.prior, range(PARTITIONS), log, desk.folded)
+    for envelope in life.envelopes:
+        people.fold(envelope)
+    desk.open(people)
+    asked = Trigger(decisions_pb2.TRIGGER_KIND_REQUEST, str(uuid.UUID(int=1)), life.now, "c", "c")
+    try:
+        impatient, patient = (asyncio.create_task(desk.request(life.user, asked)) for _ in range(2))
+        while not broker.stored:
+            await asyncio.sleep(0.01)
+        impatient.cancel()
+        await asyncio.sleep(0)
+        folded = len(life.envelopes)
+        life.accept(ParseDict(json.loads(broker.stored[0]), decisions_pb2.Proposal()).decision)
+        for envelope in life.envelopes[folded:]:
+            people.fold(envelope)
+        end = await asyncio.wait_for(patient, 1)
+        assert isinstance(end, tips_pb2.TipProposed | tips_pb2.TipWithheld)
+        assert end.decision.decision_id == life.ended[-1]
+        assert impatient.cancelled()
+        assert await asyncio.wait_for(desk.request(life.user, asked), 1) == end
+        assert len(broker.stored) == 1
+    finally:
+        desk.close()
 
 
 @pytest.mark.parametrize(

@@ -18,6 +18,8 @@ from nats.aio.msg import Msg
 
 from ml.recommender.fold import COMMON_PRIOR, LATEST_PRIOR, fold, prior_of
 from ml.recommender.replay import replay
+from ml.serving import desk as desk_module
+from ml.serving import requests as requests_module
 from ml.serving.service import serve
 from ml.serving.settings import Settings
 from ml.testing.backbone import World, free_port, nats_server
@@ -304,6 +306,94 @@ async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running)
         subjects.RECOMMEND, json.dumps({**request, "dryRun": True}).encode()
     )
     assert json.loads(asked.data)["decision"]["trigger"]["id"] == request["requestId"]
+
+
+def request_id(number: int) -> str:
+    return f"5f3c2c1e-6c0f-4b1e-9d53-{number:012x}"
+
+
+async def settled_newcomer(oo: Running) -> Life:
+    life = await newcomer(oo)
+    await oo.start()
+    await oo.world.quiet()
+    return life
+
+
+async def is_decided_for(oo: Running, life: Life) -> None:
+    """Nothing of the person's waits for an end that does not come."""
+    before = len(life.ended)
+    await oo.world.record(life, signals_pb2.MoodReported(valence=-1))
+    await oo.world.quiet()
+    assert len(life.ended) == before + 1
+    assert all(again.identical for again in replay(life.user, life.events, COMMON_PRIOR).decisions)
+
+
+async def test_a_request_twice_at_once_is_one_decision(oo: Running) -> None:
+    life = await settled_newcomer(oo)
+    before = len(oo.world.proposals)
+    request = {"userId": life.user, "requestId": request_id(1)}
+    first, second, third = await asyncio.gather(oo.post(request), oo.post(request), oo.post(request))
+    assert [reply.status_code for reply in (first, second, third)] == [200, 200, 200]
+    assert first.json() == second.json() == third.json()
+    assert len(oo.world.proposals) == before + 1
+    await is_decided_for(oo, life)
+
+
+@pytest.mark.parametrize("kept", [1_000, 1], ids=["known", "looked for"])
+async def test_a_request_again_long_after_is_the_decision_that_was(
+    oo: Running, kept: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "REQUESTS_KEPT", kept)
+    monkeypatch.setattr(desk_module, "END_S", 0.1)
+    life = await settled_newcomer(oo)
+    asked = [{"userId": life.user, "requestId": request_id(number)} for number in range(7)]
+    replies = [await oo.post(request) for request in asked]
+    ended, proposed = list(life.ended), len(oo.world.proposals)
+    again = await oo.post(asked[0])
+    assert (again.status_code, again.json()) == (200, replies[0].json())
+    assert life.ended == ended
+    sent_in_vain = 0 if kept > 1 else desk_module.SENDS_BEFORE_A_LOOK
+    assert len(oo.world.proposals) == proposed + sent_in_vain
+    await is_decided_for(oo, life)
+
+
+async def test_a_request_again_that_was_voided_is_voided(oo: Running) -> None:
+    life = await settled_newcomer(oo)
+    oo.world.voids = True
+    request = {"userId": life.user, "requestId": request_id(1)}
+    first, ended, proposed = await oo.post(request), list(life.ended), len(oo.world.proposals)
+    again = await oo.post(request)
+    assert (first.status_code, again.status_code) == (409, 409)
+    assert first.json() == again.json()
+    assert (life.ended, len(oo.world.proposals)) == (ended, proposed)
+    # After a restart as well.
+    await oo.kill()
+    await oo.start()
+    assert (await oo.post(request)).json() == first.json()
+    oo.world.voids = False
+    await is_decided_for(oo, life)
+
+
+async def test_a_request_that_nobody_waits_for_holds_nothing_up_and_may_be_asked_for_again(
+    oo: Running, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(desk_module, "END_S", 0.2)
+    life = await settled_newcomer(oo)
+    oo.world.accepts = False
+    request = {"userId": life.user, "requestId": request_id(1)}
+    with monkeypatch.context() as impatient:
+        impatient.setattr(requests_module, "TIMEOUT_S", 0.5)
+        assert (await oo.post(request)).status_code == 503
+    assert await oo.world.settled()
+    late = oo.world.proposals[-1].decision
+    assert late.decision_id not in life.ended
+    oo.world.accepts = True
+    life.accept(late)
+    await oo.world.relay()
+    await oo.world.quiet()
+    again = await oo.post(request)
+    assert (again.status_code, again.json()["decision"]["decisionId"]) == (200, late.decision_id)
+    await is_decided_for(oo, life)
 
 
 @pytest.mark.parametrize(

@@ -74,6 +74,8 @@ class World:
         """False: events are in the store, and not relayed."""
         self.accepts = True
         """False: the tips service is down."""
+        self.voids = False
+        """True: the tips service voids what is proposed."""
         self.lists = True
         """False: the integrations service is down."""
         self.proposals: list[decisions_pb2.Proposal] = []
@@ -182,5 +184,8 @@ class World:
         self.message_ids.append((message.headers or {})["Nats-Msg-Id"])
         life = self.lives[UserId(proposal.user_id)]
         if self.accepts and proposal.decision.decision_id not in life.ended:
-            life.accept(proposal.decision)
+            if self.voids:
+                life.void(proposal.decision)
+            else:
+                life.accept(proposal.decision)
             await self.relay()

@@ -194,6 +194,15 @@ class Life:
         ended = tips_pb2.TipProposed if record.choice else tips_pb2.TipWithheld
         self.record(ended(decision=record))
 
+    def void(self, record: decisions_pb2.DecisionRecord) -> None:
+        """Ends a proposed decision without a fact, as the tips service does with one that comes too late."""
+        self.ended.append(record.decision_id)
+        self.record(
+            tips_pb2.DecisionVoided(
+                decision_id=record.decision_id, reason=tips_pb2.VOID_REASON_STALE, trigger=record.trigger
+            )
+        )
+
     def close(self, record: decisions_pb2.DecisionRecord, outcome: tips_pb2.OutcomeKind) -> None:
         if self._open.pop(record.decision_id, None) is None:
             return
