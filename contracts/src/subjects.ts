@@ -83,7 +83,8 @@ export const QUERIES = {
   text: 'oo.qry.integrations.text',
   /** `{position, timeoutMs}` → `{position, settled}`: answered once the worker has handled everything up to there and rests. */
   progress: (worker: string) => `oo.qry.progress.${worker}`,
-  recommend: 'oo.qry.recommender.recommend',
+  /** Heard by the process that owns the person's partition, and by no other. */
+  recommend: (user: UserId) => `oo.qry.recommender.recommend.${partitionOf(user)}`,
 } as const;
 
 /** A hint, not a fact: a person's row in a read model has changed. */

@@ -47,9 +47,10 @@ describe('shared vectors', () => {
     for (const { stream, type, subject } of events) {
       expect(contracts.eventSubject(stream, type) ?? null).toBe(subject);
     }
-    for (const { user, proposal, changed } of people) {
+    for (const { user, proposal, changed, recommend } of people) {
       expect(contracts.proposalSubject(user)).toBe(proposal);
       expect(contracts.changedSubject('current-tip', user)).toBe(changed);
+      expect(contracts.QUERIES.recommend(user)).toBe(recommend);
     }
     expect({
       eventsStream: contracts.EVENTS_STREAM,
@@ -61,7 +62,6 @@ describe('shared vectors', () => {
       historyRead: contracts.QUERIES.historyRead,
       historyHead: contracts.QUERIES.historyHead,
       candidates: contracts.QUERIES.candidates,
-      recommend: contracts.QUERIES.recommend,
       progress: contracts.QUERIES.progress('recommender'),
       clock: contracts.CLOCK_SUBJECT,
       clockQuery: contracts.CLOCK_QUERY,

@@ -62,6 +62,7 @@ write('subjects', {
     user,
     proposal: contracts.proposalSubject(user),
     changed: contracts.changedSubject('current-tip', user),
+    recommend: contracts.QUERIES.recommend(user),
   })),
   fixed: {
     eventsStream: contracts.EVENTS_STREAM,
@@ -73,7 +74,6 @@ write('subjects', {
     historyRead: contracts.QUERIES.historyRead,
     historyHead: contracts.QUERIES.historyHead,
     candidates: contracts.QUERIES.candidates,
-    recommend: contracts.QUERIES.recommend,
     progress: contracts.QUERIES.progress('recommender'),
     clock: contracts.CLOCK_SUBJECT,
     clockQuery: contracts.CLOCK_QUERY,

@@ -49,6 +49,10 @@ class People:
     def __iter__(self) -> Iterator[UserId]:
         return iter(self._people)
 
+    def owns(self, user: UserId) -> bool:
+        """Whether the person is of the given partitions: of anybody else nothing is known here."""
+        return partition_of(user) in self._partitions
+
     def get(self, user: UserId) -> Person | None:
         """None where nothing is known of the person, or where they are parked or have left."""
         person = self._people.get(user)
@@ -61,7 +65,7 @@ class People:
         """
         address = read_address(envelope)
         owner = owner_of(address.stream)
-        if owner is None or owner.user_id is None or partition_of(owner.user_id) not in self._partitions:
+        if owner is None or owner.user_id is None or not self.owns(owner.user_id):
             return
         if owner.category not in FOLDED_CATEGORIES:
             return

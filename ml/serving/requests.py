@@ -23,6 +23,10 @@ TIMEOUT_S: Final = 8.0
 
 _UserId = Annotated[str, Field(pattern=f"^{USER_ID.pattern}$", description="A pseudonym: TENANT_RANDOM.")]
 _Uuid = Annotated[str, Field(pattern=f"^{UUID.pattern}$")]
+_ELSEWHERE: Final = (
+    "Another process decides for this person's partition. Ask that one, or over the broker at "
+    "oo.qry.recommender.recommend.PARTITION."
+)
 _MESSAGES: Final = {
     "missing": "is missing",
     "extra_forbidden": "is not a known field; remove it",
@@ -80,6 +84,8 @@ class Recommendations:
         if not self._worker.is_ready:
             raise ProblemError(problem("unavailable", "The past is still being read. Ask again in a moment."))
         user = UserId(wanted.userId)
+        if not self._people.owns(user):
+            raise ProblemError(problem("unavailable", _ELSEWHERE))
         if user in self._people.parked:
             raise ProblemError(problem("unavailable", "A newer build has to read this person's events."))
         person = self._people.get(user)

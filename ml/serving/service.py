@@ -30,7 +30,7 @@ from ml.serving.settings import Settings
 from ml.serving.worker import Worker
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.problems import invalid_input, problem
-from oo_contracts.subjects import RECOMMEND, progress_subject
+from oo_contracts.subjects import progress_subject, recommend_filter
 
 NAME: Final = "recommender"
 RELEASE: Final = "0.1.0"
@@ -109,7 +109,9 @@ class Service:
                 self._client, lambda reason: self._log.warning("not a time", extra={"reason": reason})
             )
         await self._client.subscribe(progress_subject(NAME), cb=self._answers(self._progress))
-        await self._client.subscribe(RECOMMEND, queue="oo", cb=self._answers(self._recommend))
+        recommend = self._answers(self._recommend)
+        for partition in sorted(self._settings.partitions):
+            await self._client.subscribe(recommend_filter(partition), queue="oo", cb=recommend)
 
     def _disconnected(self, reason: str) -> None:
         self._log.warning("the broker cannot be reached", extra={"reason": reason})

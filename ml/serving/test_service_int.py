@@ -27,6 +27,7 @@ from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
 from oo.v1 import signals_pb2, tips_pb2, users_pb2
 from oo_contracts import subjects
 from oo_contracts.instants import instant
+from oo_contracts.partition import PARTITIONS, partition_of
 
 LOG = logging.getLogger("oo.test")
 ROOT = Path(__file__).parents[2]
@@ -303,7 +304,7 @@ async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running)
     assert (tip is None) == ("choice" not in decision)
     assert all(again.identical for again in replay(life.user, life.events, COMMON_PRIOR).decisions)
     asked = await oo.world.client.request(
-        subjects.RECOMMEND, json.dumps({**request, "dryRun": True}).encode()
+        subjects.recommend_subject(life.user), json.dumps({**request, "dryRun": True}).encode()
     )
     assert json.loads(asked.data)["decision"]["trigger"]["id"] == request["requestId"]
 
@@ -326,6 +327,27 @@ async def is_decided_for(oo: Running, life: Life) -> None:
     await oo.world.quiet()
     assert len(life.ended) == before + 1
     assert all(again.identical for again in replay(life.user, life.events, COMMON_PRIOR).decisions)
+
+
+async def test_of_processes_with_partitions_the_one_that_owns_the_person_answers(oo: Running) -> None:
+    life, other = await newcomer(oo, 1), await newcomer(oo, 2)
+    mine = frozenset({partition_of(life.user)})
+    assert partition_of(other.user) not in mine
+    await oo.start(partitions=mine)
+    beside = Running(oo.url, oo.world.client)
+    await beside.start(partitions=frozenset(range(PARTITIONS)) - mine)
+    try:
+        # Often enough that chance would have asked either.
+        for asked in [life, other] * 8:
+            question = json.dumps({"userId": asked.user, "dryRun": True}).encode()
+            reply = await oo.world.client.request(subjects.recommend_subject(asked.user), question)
+            assert "decision" in json.loads(reply.data)
+        assert (await oo.post({"userId": life.user, "dryRun": True})).status_code == 200
+        elsewhere = await beside.post({"userId": life.user, "dryRun": True})
+        assert (elsewhere.status_code, elsewhere.json()["type"]) == (503, "urn:oo:problem:unavailable")
+        assert "partition" in elsewhere.json()["detail"]
+    finally:
+        await beside.kill()
 
 
 async def test_a_request_twice_at_once_is_one_decision(oo: Running) -> None:

@@ -17,7 +17,6 @@ HEADER_REVISION: Final = "Oo-Revision"
 HISTORY_READ: Final = "oo.qry.history.read"
 HISTORY_HEAD: Final = "oo.qry.history.head"
 CANDIDATES: Final = "oo.qry.integrations.candidates"
-RECOMMEND: Final = "oo.qry.recommender.recommend"
 CLOCK_SUBJECT: Final = "oo.clock"
 CLOCK_QUERY: Final = "oo.qry.clock"
 PUBLISH_PRIOR: Final = "oo.cmd.policies.PublishPrior.all"
@@ -42,6 +41,16 @@ def partition_filter(partition: int) -> str:
 def proposal_subject(user: UserId) -> str:
     """`oo.proposal.PARTITION.TENANT.USER`"""
     return f"oo.proposal.{_person_tokens(user)}"
+
+
+def recommend_subject(user: UserId) -> str:
+    """Heard by the process that owns the person's partition, and by no other."""
+    return recommend_filter(partition_of(user))
+
+
+def recommend_filter(partition: int) -> str:
+    """What the process that decides for the people of a partition listens to."""
+    return f"oo.qry.recommender.recommend.{partition}"
 
 
 def progress_subject(worker: str) -> str:

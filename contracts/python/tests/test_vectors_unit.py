@@ -57,6 +57,7 @@ def test_subjects() -> None:
     for case in cases["people"]:
         assert subjects.proposal_subject(case["user"]) == case["proposal"]
         assert subjects.changed_subject("current-tip", case["user"]) == case["changed"]
+        assert subjects.recommend_subject(case["user"]) == case["recommend"]
     assert cases["fixed"] == {
         "eventsStream": subjects.EVENTS_STREAM,
         "proposalsStream": subjects.PROPOSALS_STREAM,
@@ -67,7 +68,6 @@ def test_subjects() -> None:
         "historyRead": subjects.HISTORY_READ,
         "historyHead": subjects.HISTORY_HEAD,
         "candidates": subjects.CANDIDATES,
-        "recommend": subjects.RECOMMEND,
         "progress": subjects.progress_subject("recommender"),
         "clock": subjects.CLOCK_SUBJECT,
         "clockQuery": subjects.CLOCK_QUERY,
