@@ -89,7 +89,7 @@ class Desk:
     ) -> None:
         self._stream = client.jetstream()
         self._manager = client.jsm()
-        self._history = History(client)
+        self._history = History(client, END_S)
         self._clock = clock
         self._candidates = candidates
         self._advices = advices
