@@ -19,7 +19,7 @@ from oo_contracts.subjects import EVENTS_STREAM
 HEARTBEAT_S = 1.0
 RETRY_S = 0.25
 REMAKE_AFTER_S = 5.0
-"""For so long the broker may be unable to give a consumer; then the stream is deleted, and the relay makes it.
+"""For so long the broker may give no consumer; then the stream is deleted, and the relay makes it anew.
 
 It cannot read what it kept of a consumer or of the stream then, and only deleting the stream helps: of a
 consumer that it cannot read it knows nothing.
