@@ -22,3 +22,13 @@ export function natsOptions(url: string, name: string): NodeConnectionOptions {
 export function connectNats(url: string, name: string): Promise<NatsConnection> {
   return connect(natsOptions(url, name));
 }
+
+/**
+ * Calls `back` each time the broker is there again after it was away, until the connection is closed.
+ *
+ * Whoever consumes then has to begin again: the client asks once after its consumer, and where that fails, for the
+ * broker cannot read what it kept of it or has not come so far, it never asks for messages again.
+ */
+export async function onReturn(nats: NatsConnection, back: () => void): Promise<void> {
+  for await (const { type } of nats.status()) if (type === 'reconnect') back();
+}

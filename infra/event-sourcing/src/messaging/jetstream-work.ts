@@ -7,6 +7,7 @@ import {
 } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { Lag } from '../event-store/lag.js';
+import { onReturn } from './connect.js';
 import { ensureConsumer, ensureStream, isMissing, isUnable } from './streams.js';
 import type { Deliveries, WorkQueue, WorkSource } from './work-queue.js';
 
@@ -33,7 +34,9 @@ export class JetStreamWork implements WorkSource {
   readonly #delivering = new Set<ConsumerMessages>();
 
   constructor(private readonly nats: NatsConnection) {
-    void this.#beginAgainWithTheBroker();
+    void onReturn(nats, () => {
+      for (const messages of this.#delivering) messages.stop();
+    });
   }
 
   async deliveries({ stream, durable, subjects }: WorkQueue): Promise<Deliveries> {
@@ -58,16 +61,6 @@ export class JetStreamWork implements WorkSource {
     void messages.closed().finally(() => this.#delivering.delete(messages));
     void endWithSilence(messages);
     return messages;
-  }
-
-  /**
-   * The client asks once after its consumer when the broker is back; where that fails, for the broker cannot read it or
-   * has not come so far, it never asks for messages again. Deliveries that end are begun again by who works on them.
-   */
-  async #beginAgainWithTheBroker(): Promise<void> {
-    for await (const { type } of this.nats.status()) {
-      if (type === 'reconnect') for (const messages of this.#delivering) messages.stop();
-    }
   }
 
   /** Nothing in a stream is the only copy; what stood there is published again. */

@@ -2,6 +2,7 @@ import { type ConsumerMessages, DeliverPolicy, type JsMsg, jetstream } from '@na
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENTS_STREAM, HEADER_POSITION } from '@oo/contracts';
 import { z } from 'zod';
+import { onReturn } from '../messaging/connect.js';
 import { isStreamNotFound } from '../messaging/streams.js';
 import type { ArrivedEvent } from './history.js';
 
@@ -62,6 +63,7 @@ export class JetStreamFeed implements LiveFeed {
   /** Runs until `signal` is aborted. */
   async run(signal: AbortSignal): Promise<void> {
     const stop = () => this.#messages?.stop();
+    void onReturn(this.nats, stop);
     signal.addEventListener('abort', stop, { once: true });
     let reported = '';
     while (!signal.aborted) {
