@@ -94,19 +94,21 @@ class Feed:
         try:
             with contextlib.suppress(NotFoundError):
                 await manager.delete_consumer(EVENTS_STREAM, self._durable)
-            await manager.add_consumer(
-                EVENTS_STREAM,
-                ConsumerConfig(
-                    durable_name=self._durable,
-                    deliver_subject=inbox,
-                    deliver_policy=DeliverPolicy.NEW,
-                    ack_policy=AckPolicy.EXPLICIT,
-                    ack_wait=30.0,
-                    max_ack_pending=CAPACITY,
-                    idle_heartbeat=HEARTBEAT_S,
-                    flow_control=True,
-                ),
+            config = ConsumerConfig(
+                durable_name=self._durable,
+                deliver_subject=inbox,
+                deliver_policy=DeliverPolicy.NEW,
+                ack_policy=AckPolicy.EXPLICIT,
+                ack_wait=30.0,
+                max_ack_pending=CAPACITY,
+                idle_heartbeat=HEARTBEAT_S,
+                flow_control=True,
             )
+            made = await manager.add_consumer(EVENTS_STREAM, config)
+            if made.delivered is not None and made.delivered.consumer_seq > 0:
+                # It would go on where one of that name was in a stream that is lost, and pass over what comes.
+                await manager.delete_consumer(EVENTS_STREAM, self._durable)
+                await manager.add_consumer(EVENTS_STREAM, config)
             self.is_live = True
             loop = asyncio.get_running_loop()
             self._heard = loop.time()

@@ -2,11 +2,13 @@
 
 import asyncio
 import logging
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from nats.errors import NoServersError
 from nats.errors import TimeoutError as NatsTimeout
+from nats.js.api import SequenceInfo
 from nats.js.errors import APIError, NotFoundError
 
 from ml.serving import feed
@@ -20,6 +22,9 @@ class Broker:
         self.error = error
         self.deleted: list[str] = []
         self.is_closed = False
+        self.left_over = 0
+        """Where a consumer of the name was in a stream that is lost."""
+        self.made = 0
 
     def jsm(self) -> "Broker":
         return self
@@ -39,9 +44,13 @@ class Broker:
     async def delete_consumer(self, *_: str) -> None:
         pass
 
-    async def add_consumer(self, *_: Any) -> None:
+    async def add_consumer(self, *_: Any) -> SimpleNamespace:
         if self.error is not None:
             raise self.error
+        self.made += 1
+        delivered = SequenceInfo(consumer_seq=self.left_over, stream_seq=self.left_over)
+        self.left_over = 0
+        return SimpleNamespace(delivered=delivered)
 
     async def delete_stream(self, name: str) -> None:
         self.deleted.append(name)
@@ -75,3 +84,10 @@ async def test_a_stream_is_left_alone_whatever_else_is_wrong(error: Exception) -
     broker = Broker(error)
     await run_for(0.3, broker)
     assert broker.deleted == []
+
+
+async def test_a_new_consumer_does_not_go_on_where_an_old_one_was() -> None:
+    broker = Broker(None)
+    broker.left_over = 120
+    await run_for(0.05, broker)
+    assert broker.made == 2

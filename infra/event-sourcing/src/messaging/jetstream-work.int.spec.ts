@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
@@ -20,22 +20,42 @@ afterEach(async () => {
   await server?.close();
 });
 
-function filesOfConsumer(called: string): string[] {
-  return readdirSync(server.dataDir, { recursive: true, withFileTypes: true })
-    .filter(({ name, parentPath }) => name === called && parentPath.includes('/obs/'))
-    .map(({ name, parentPath }) => join(parentPath, name));
+/** The broker's files whose path ends so. */
+function files(path: RegExp): string[] {
+  const found = readdirSync(server.dataDir, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map(({ name, parentPath }) => join(parentPath, name))
+    .filter((file) => path.test(file));
+  expect(found.length).toBeGreaterThan(0);
+  return found;
+}
+
+function damage(path: RegExp, bytesOf: (bytes: Buffer) => Buffer): void {
+  for (const file of files(path)) writeFileSync(file, bytesOf(readFileSync(file)));
 }
 
 it.each([
-  ['makes none of its name any more', 'o.dat', () => Buffer.alloc(40, 0x7b)],
   [
-    'takes the stream offline',
-    'meta.inf',
-    (bytes: Buffer) => Buffer.from(bytes.toString('latin1').replace('"ack_wait"', '"ack_wXit"'), 'latin1'),
+    'cannot read what it kept of the consumer, and makes none of its name any more',
+    () => damage(/obs\/tips\/o\.dat$/, () => Buffer.alloc(40, 0x7b)),
+  ],
+  [
+    'cannot read what the consumer is to be, and takes the stream offline',
+    () =>
+      damage(/obs\/tips\/meta\.inf$/, (bytes) =>
+        Buffer.from(bytes.toString('latin1').replace('"ack_wait"', '"ack_wXit"'), 'latin1'),
+      ),
+  ],
+  [
+    'has lost the stream, and has a new consumer go on where the old one was',
+    () => {
+      damage(/OO_PROPOSALS\/meta\.inf$/, (bytes) => bytes.fill('X', 20, 21));
+      for (const file of files(/OO_PROPOSALS\/msgs\//)) rmSync(file);
+    },
   ],
 ])(
-  'works on when the broker cannot read what it kept of the consumer, and %s',
-  async (_, name, damaged) => {
+  'works on when the broker %s',
+  async (_, harm) => {
     const handled: string[] = [];
     const queue: WorkQueue = {
       stream: STREAMS.proposals,
@@ -63,14 +83,17 @@ it.each([
                 .catch(() => undefined);
             return handled;
           },
-          { timeout: 30_000, interval: 500 },
+          { timeout: 30_000, interval: 1_000 },
         )
         .toContain(body);
-    await arrives('before');
+    await arrives('first');
+    // More than are sent again below: a consumer that goes on where it was hears none of those.
+    for (let count = 0; count < 60; count++) await jetstream(nats).publish(subject, 'another');
+    await expect.poll(() => handled.length, { timeout: 10_000 }).toBeGreaterThan(60);
+    // Where a consumer is, the broker notes a moment later.
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
     await server.kill();
-    const files = filesOfConsumer(name);
-    expect(files.length).toBe(1);
-    for (const file of files) writeFileSync(file, damaged(readFileSync(file)));
+    harm();
     await server.start();
     await arrives('after');
     stop.abort();

@@ -74,18 +74,37 @@ export async function ensureStream(jsm: JetStreamManager, definition: StreamDefi
   }
 }
 
-/** Makes the durable consumer, or brings it into that shape. */
+/**
+ * Makes the durable consumer, or brings it into that shape. One that is new begins where its configuration says: the
+ * broker would have it go on where one of that name was in a stream that is lost, and so pass over what is there now.
+ */
 export async function ensureConsumer(
   jsm: JetStreamManager,
   stream: string,
   durable: string,
   config: Partial<ConsumerConfig>,
 ): Promise<void> {
+  const wanted = { ...config, durable_name: durable };
+  const isNew = await isUnknown(jsm, stream, durable);
   try {
-    await jsm.consumers.add(stream, { ...config, durable_name: durable });
+    const { delivered } = await jsm.consumers.add(stream, wanted);
+    if (isNew && delivered.consumer_seq > 0) {
+      await jsm.consumers.delete(stream, durable);
+      await jsm.consumers.add(stream, wanted);
+    }
   } catch (error) {
     if (!isJetStreamError(error, CONSUMER_EXISTS)) throw error;
     await jsm.consumers.update(stream, durable, config);
+  }
+}
+
+async function isUnknown(jsm: JetStreamManager, stream: string, durable: string): Promise<boolean> {
+  try {
+    await jsm.consumers.info(stream, durable);
+    return false;
+  } catch (error) {
+    if (isMissing(error)) return true;
+    throw error;
   }
 }
 
