@@ -106,7 +106,7 @@ class Feed:
             )
             made = await manager.add_consumer(EVENTS_STREAM, config)
             if made.delivered is not None and made.delivered.consumer_seq > 0:
-                # It would go on where one of that name was in a stream that is lost, and pass over what comes.
+                # It would go on where one of that name was in a stream that is lost, and be deaf until then.
                 await manager.delete_consumer(EVENTS_STREAM, self._durable)
                 await manager.add_consumer(EVENTS_STREAM, config)
             self.is_live = True
