@@ -74,16 +74,24 @@ export async function status(run: RunFile): Promise<Status> {
     })),
   );
   const parts = read.map(({ part }) => part);
+  const all = read.map(({ figures }) => figures);
   const consumers = CONSUMERS.map(([consumer, process]) =>
-    consumerStatus(consumer, process, read.find(({ name }) => name === process)?.figures ?? NO_FIGURES),
+    consumerStatus(consumer, process, read.find(({ name }) => name === process)?.figures ?? NO_FIGURES, all),
   );
-  const totals = totalsOf(read.map(({ figures }) => figures));
+  const totals = totalsOf(all);
   const healthy = parts.every((part) => part.ready) && consumers.every((consumer) => consumer.lag !== null);
   return { url: run.url, healthy, parts, consumers, totals };
 }
 
-function consumerStatus(consumer: string, process: string, figures: PrometheusFigures): ConsumerStatus {
+function consumerStatus(
+  consumer: string,
+  process: string,
+  figures: PrometheusFigures,
+  all: readonly PrometheusFigures[],
+): ConsumerStatus {
   const about = (name: string) => figures.value(name, { consumer }) ?? null;
+  // Deadlines are kept by the handlers, out of a read model that another process writes, and an operator pauses.
+  const anywhere = (name: string) => Math.max(0, ...all.map((each) => each.value(name, { consumer }) ?? 0));
   const position = about('oo_consumer_position');
   return {
     consumer,
@@ -91,8 +99,8 @@ function consumerStatus(consumer: string, process: string, figures: PrometheusFi
     lag: about('oo_consumer_lag_events'),
     lagSeconds: about('oo_consumer_lag_seconds'),
     position: position === null ? null : String(position),
-    parked: about('oo_consumer_parked_people') ?? 0,
-    paused: about('oo_consumer_paused') === 1,
+    parked: anywhere('oo_consumer_parked_people'),
+    paused: anywhere('oo_consumer_paused') === 1,
   };
 }
 
@@ -202,7 +210,10 @@ export function statusText(state: Status): string {
   const head = ['PART', 'STATE', 'LAG', 'VERSION', 'RESTARTS', 'PID', 'MEMORY', ''];
   const { commands, conflicts, retries, dedupes, refills } = state.totals;
   const counts = `since the start: ${commands} commands, ${conflicts} conflicts, ${retries} retries, ${dedupes} dropped as duplicates, ${refills} refilled from the store`;
-  return `${state.healthy ? 'oO is well' : 'oO is NOT well'}: ${state.url}\n\n${table(head, rows)}\n\n${counts}`;
+  const paused = state.consumers.flatMap((one) => (one.paused ? [one.consumer] : []));
+  const wellness = state.healthy ? 'oO is well' : 'oO is NOT well';
+  const halted = paused.length === 0 ? '' : `, with ${paused.join(', ')} PAUSED`;
+  return `${wellness}${halted}: ${state.url}\n\n${table(head, rows)}\n\n${counts}`;
 }
 
 const notesOf = ({ paused, parked }: ConsumerStatus): string[] => [

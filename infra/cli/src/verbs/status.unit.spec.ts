@@ -36,7 +36,7 @@ const WELL: Status = {
 
 it('is one table, with the consumers of a process below it', () => {
   expect(statusText(WELL)).toBe(
-    `oO is well: http://localhost:4646
+    `oO is well, with decisions PAUSED: http://localhost:4646
 
 PART         STATE  LAG              VERSION  RESTARTS  PID  MEMORY
 postgres     ready                   18.4     0         42   64 MiB
