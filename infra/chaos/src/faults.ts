@@ -55,6 +55,9 @@ const onWire =
     wire.open();
   };
 
+/** SQLSTATE `deadlock_detected`. */
+const DEADLOCK = '40P01';
+
 export const FAULTS = {
   'eventstore killed': kill('eventstore'),
   'nats-server killed': kill('nats-server'),
@@ -90,7 +93,16 @@ export const FAULTS = {
     const { schema } = random.pick(Object.values(PROJECTIONS));
     const sql = readModels(platform.readModelsUrl, { max: 1, name: 'chaos' });
     try {
-      await sql`drop schema if exists ${sql(schema)} cascade`;
+      // Of two that wait for each other Postgres ends one, and that may be this.
+      for (let dropped = false; !dropped; ) {
+        dropped = await sql`drop schema if exists ${sql(schema)} cascade`.then(
+          () => true,
+          (error: unknown) => {
+            if (!(error instanceof Error && 'code' in error && error.code === DEADLOCK)) throw error;
+            return false;
+          },
+        );
+      }
     } finally {
       await sql.end({ timeout: 5 });
     }
