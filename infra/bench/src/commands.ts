@@ -1,19 +1,11 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { ANY, BACKWARDS, END, EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import type { NatsConnection } from '@nats-io/transport-node';
-import {
-  commandSubject,
-  instant,
-  newUserId,
-  signalCommandId,
-  type TenantId,
-  tenantOf,
-  type UserId,
-} from '@oo/contracts';
+import { commandSubject, newUserId, type TenantId, type UserId } from '@oo/contracts';
 import { type Measurement, measurement, median, throughput } from './measurement.js';
+import { moodCommand } from './mood-command.js';
 
 const IN_FLIGHT = 32;
 const COUNT = 3000;
@@ -51,27 +43,9 @@ export async function commands(
 
   const command = async (index: number) => {
     const user = userAt(index);
-    const idempotencyKey = randomUUID();
-    const commandId = signalCommandId(user, 'bench', idempotencyKey);
-    const now = instant(Date.now());
-    const reply = await nats.request(
-      commandSubject('RecordSignal', user),
-      JSON.stringify({
-        context: {
-          commandId,
-          userId: user,
-          tenantId: tenantOf(user),
-          correlationId: commandId,
-          causationId: commandId,
-          producer: 'bench',
-          occurredAt: now,
-          receivedAt: now,
-        },
-        idempotencyKey,
-        moodReported: { valence: 1, energy: -1 },
-      }),
-      { timeout: 10_000 },
-    );
+    const reply = await nats.request(commandSubject('RecordSignal', user), moodCommand(user), {
+      timeout: 10_000,
+    });
     if (reply.json<{ recorded?: unknown }>().recorded === undefined)
       throw new Error(`a command failed: ${reply.string()}`);
   };

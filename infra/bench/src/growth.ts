@@ -1,14 +1,15 @@
-import { randomInt, randomUUID } from 'node:crypto';
+import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { instant, signalCommandId, tenantOf, type UserId } from '@oo/contracts';
+import type { UserId } from '@oo/contracts';
 import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
 import { EventStore } from '@oo/event-sourcing';
 import { freePort, startChild } from '@oo/event-sourcing/testing';
 import { createLog } from '@oo/service-host';
 import { SignalsController } from '@oo/signals';
 import { latencies, type Measurement, measurement, median } from './measurement.js';
+import { moodCommand } from './mood-command.js';
 import { fill } from './streams-of-events.js';
 
 const SMALLEST = 10_000;
@@ -64,27 +65,7 @@ function commandsOf(
     const offset = kind === 'known' ? from + (index % known) : randomInt(people.length);
     const user = people[offset % people.length];
     if (user === undefined) throw new RangeError('nobody lives there');
-    const answer = await (kind === 'known' ? one : handler()).recordSignal(signalOf(user));
+    const answer = await (kind === 'known' ? one : handler()).recordSignal(Buffer.from(moodCommand(user)));
     if (!JSON.stringify(answer).includes('recorded')) throw new Error(`a command failed: ${answer}`);
   });
-}
-
-function signalOf(userId: UserId): Uint8Array {
-  const idempotencyKey = randomUUID();
-  const commandId = signalCommandId(userId, 'bench', idempotencyKey);
-  const now = instant(Date.now());
-  const ids = { commandId, correlationId: commandId, causationId: commandId };
-  const command = {
-    context: {
-      ...ids,
-      userId,
-      tenantId: tenantOf(userId),
-      producer: 'bench',
-      occurredAt: now,
-      receivedAt: now,
-    },
-    idempotencyKey,
-    moodReported: { valence: 1, energy: -1 },
-  };
-  return Buffer.from(JSON.stringify(command));
 }
