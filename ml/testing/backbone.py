@@ -26,16 +26,37 @@ from oo.v1 import candidates_pb2, decisions_pb2
 from oo_contracts import subjects
 from oo_contracts.ids import UserId
 
-# Below the ports that a system gives to outgoing connections, as in infra/embedded/src/ports.ts.
-_PORTS = iter(random.SystemRandom().sample(range(20_000, 32_000), 12_000))
+_BLOCKS = [range(first, first + 100) for first in range(20_000, 32_000, 100)]
+_left: list[int] = []
+_held: list[socket.socket] = []
 
 
 def free_port() -> int:
-    """A port of loopback that is free now, and that was not given before."""
-    for port in _PORTS:
+    """A port of loopback that is free now, and that no process has been given that lives.
+
+    The rule is that of infra/embedded/src/ports.ts, so that tests of both languages run side by side: ports
+    below those of outgoing connections, in blocks; a process has those on whose first port it listens.
+    """
+    while True:
+        if not _left:
+            _left.extend(_claim_block())
+        port = _left.pop()
         with socket.socket() as probe, contextlib.suppress(OSError):
             probe.bind(("127.0.0.1", port))
             return port
+
+
+def _claim_block() -> range:
+    for block in random.SystemRandom().sample(_BLOCKS, len(_BLOCKS)):
+        holder = socket.socket()
+        try:
+            holder.bind(("127.0.0.1", block[0]))
+            holder.listen()
+        except OSError:
+            holder.close()
+            continue
+        _held.append(holder)
+        return block[1:]
     raise OSError("no port from 20000 to 31999 is free")
 
 
