@@ -6,8 +6,11 @@ import { type Category, ownerOf } from './streams.js';
 export const EVENTS_STREAM = 'OO_EVENTS';
 /** JetStream stream of the recommender's proposals. */
 export const PROPOSALS_STREAM = 'OO_PROPOSALS';
+/** JetStream stream of the command side's snapshots: a cache. */
+export const SNAPSHOTS_STREAM = 'OO_SNAPSHOTS';
 export const EVENTS_SUBJECTS = 'oo.evt.>';
 export const PROPOSALS_SUBJECTS = 'oo.proposal.>';
+export const SNAPSHOTS_SUBJECTS = 'oo.snapshot.>';
 
 /** Headers of a relayed event, beside `Nats-Msg-Id`. Both values are decimal numbers. */
 export const HEADER_POSITION = 'Oo-Position';
@@ -34,6 +37,11 @@ export function eventFilter(category: Category): string {
 /** `oo.proposal.PARTITION.TENANT.USER` */
 export function proposalSubject(user: UserId): string {
   return `oo.proposal.${personTokens(user)}`;
+}
+
+/** `oo.snapshot.STREAM`: the last message there is the last snapshot of that stream. */
+export function snapshotSubject(stream: string): string {
+  return `oo.snapshot.${stream}`;
 }
 
 /** Services that take commands, and the names of the commands. */

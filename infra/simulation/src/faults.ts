@@ -4,6 +4,7 @@ import type { FeedFaults } from './broker-client.js';
 import type { Database } from './database.js';
 import type { CallFaults, Network } from './network.js';
 import type { Random } from './random.js';
+import type { SnapshotCache } from './snapshot-cache.js';
 import type { VirtualTime } from './virtual-time.js';
 
 /** What faults do their work on. */
@@ -12,6 +13,7 @@ export interface Scene {
   readonly network: Network;
   readonly broker: Broker;
   readonly databases: readonly Database[];
+  readonly snapshots: SnapshotCache;
   readonly processes: readonly string[];
   kill(process: string): void;
   stop(process: string, milliseconds: number): void;
@@ -44,8 +46,9 @@ export const FAULTS = {
     const found = stream(scene, random);
     if (found !== undefined) scene.broker.deleteStream(found.name);
   },
-  'all of JetStream deleted': ({ broker }) => {
+  'all of JetStream deleted': ({ broker, snapshots }) => {
     for (const name of [...broker.streams.keys()]) broker.deleteStream(name);
+    snapshots.clear();
     broker.mirror = undefined;
   },
   'stream purged': (scene, random) => {
@@ -75,6 +78,9 @@ export const FAULTS = {
   },
   'tables dropped': ({ databases }, random) => random.pick(databases).drop(),
   'tables restored': ({ databases }, random) => random.pick(databases).restore(random),
+  'snapshots deleted': ({ snapshots }) => snapshots.clear(),
+  'snapshots put back': ({ snapshots }, random) => snapshots.putBack(random),
+  'snapshots damaged': ({ snapshots }, random) => snapshots.damage(random),
   'clock jumps': (scene, random) => {
     const milliseconds =
       random.pick([-1, 1]) * random.pick([1_000, 60_000, 600_000, 7_200_000]) * random.unit();

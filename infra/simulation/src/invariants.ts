@@ -33,6 +33,7 @@ export const ROWS_ARE_FOLD = 'the read model is the fold of the store';
 export const CHECKPOINT_BEHIND_ROWS = 'a checkpoint is never ahead of its rows';
 export const RELAYED_IN_ORDER = 'the relay leaves nothing out between two messages';
 export const MEMORY_IS_FOLD = "the recommender's memory is the fold of the store";
+export const SNAPSHOT_IS_FOLD = 'a snapshot is the fold of its stream';
 export const SETTLES = 'after the faults everything comes to rest at the head of the store';
 export const NO_BUG = 'nothing fails that is not a fault';
 

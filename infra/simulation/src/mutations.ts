@@ -1,5 +1,12 @@
-import type { ReadModel, ReadModelTransaction } from '@oo/event-sourcing';
+import {
+  decodeSnapshot,
+  encodeSnapshot,
+  type ReadModel,
+  type ReadModelTransaction,
+  type SnapshotStore,
+} from '@oo/event-sourcing';
 import type { Topic } from '@oo/relay';
+import { TIPS_WINDOW, tipsDecider, tipsSnapshots } from '@oo/tips';
 import type { EventLog, EventLogClient } from './event-log.js';
 import type { Told } from './recommender.js';
 
@@ -8,6 +15,7 @@ export interface Mutation {
   readonly log?: (client: EventLogClient, log: EventLog) => EventLogClient;
   readonly readModel?: (readModel: ReadModel) => ReadModel;
   readonly topic?: (topic: Topic) => Topic;
+  readonly snapshots?: (snapshots: SnapshotStore) => SnapshotStore;
   /** What the recommender is told. */
   readonly told?: (told: Told) => Told;
 }
@@ -117,6 +125,18 @@ export const MUTATIONS = {
   'the relay sends nothing': {
     topic: (topic) =>
       instead(topic, { open: (listener) => instead(topic.open(listener), { publish: () => undefined }) }),
+  },
+  'a snapshot has forgotten the state': {
+    snapshots: (snapshots) =>
+      instead(snapshots, {
+        read: async (stream) => {
+          const bytes = await snapshots.read(stream);
+          const snapshot = bytes && decodeSnapshot(tipsSnapshots, stream, TIPS_WINDOW, bytes);
+          if (snapshot === undefined) return undefined;
+          const forgotten = { ...snapshot, state: tipsDecider.initialState() };
+          return encodeSnapshot(tipsSnapshots, stream, TIPS_WINDOW, forgotten);
+        },
+      }),
   },
   'the recommender is told something else': {
     told: (told) => {

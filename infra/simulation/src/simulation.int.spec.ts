@@ -4,9 +4,11 @@ import {
   MEMORY_IS_FOLD,
   NO_COMMAND_LOST,
   NO_EFFECT_TWICE,
+  ONE_ACTIVE_TIP,
   RELAYED_IN_ORDER,
   ROWS_ARE_FOLD,
   SETTLES,
+  SNAPSHOT_IS_FOLD,
 } from './invariants.js';
 import { MUTATIONS, type Mutation, type MutationName } from './mutations.js';
 import { LockStep } from './recommender.js';
@@ -67,6 +69,7 @@ const SHOWS: Record<MutationName, readonly string[]> = {
   'an event is applied whatever its revision': [ROWS_ARE_FOLD, CHECKPOINT_BEHIND_ROWS],
   'the relay does not say what it expects': [RELAYED_IN_ORDER],
   'the relay sends nothing': [SETTLES],
+  'a snapshot has forgotten the state': [SNAPSHOT_IS_FOLD, ONE_ACTIVE_TIP],
   'the recommender is told something else': [MEMORY_IS_FOLD],
 };
 

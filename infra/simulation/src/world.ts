@@ -32,12 +32,21 @@ import { BrokerClient, Feed } from './broker-client.js';
 import { Database, DatabaseClient } from './database.js';
 import { EventLog, type EventLogClient, LogClient } from './event-log.js';
 import { FAULTS, type FaultName, type Weather, weatherOf } from './faults.js';
-import { ENDED_ONCE, Invariants, MEMORY_IS_FOLD, NO_BUG, SETTLES, type Violation } from './invariants.js';
+import {
+  ENDED_ONCE,
+  Invariants,
+  MEMORY_IS_FOLD,
+  NO_BUG,
+  SETTLES,
+  SNAPSHOT_IS_FOLD,
+  type Violation,
+} from './invariants.js';
 import { Life } from './life.js';
 import type { Mutation } from './mutations.js';
 import { Network } from './network.js';
 import { Random } from './random.js';
 import type { Compared, Line, LockStep, Said, Told } from './recommender.js';
+import { SnapshotCache, snapshotStoreOf } from './snapshot-cache.js';
 import { VirtualTime } from './virtual-time.js';
 import { Visitor } from './visitor.js';
 
@@ -48,6 +57,8 @@ const HANDLERS = ['handlers-a', 'handlers-b'];
 const PROJECTORS = ['projections-a', 'projections-b'];
 const RECOMMENDER = 'recommender';
 const PROCESSES = [...RELAYS, ...HANDLERS, ...PROJECTORS, RECOMMENDER];
+/** Lives are short here: as often as a life has it, not a stream. */
+const SNAPSHOT_EVERY = 4;
 /** How long everything may take to come to rest once the faults are over. */
 const REST_MS = 120_000;
 
@@ -80,6 +91,7 @@ export class World {
   readonly #log: EventLog;
   readonly #broker: Broker;
   readonly #databases: Database[];
+  readonly #snapshots: SnapshotCache;
   readonly #invariants = new Invariants();
   readonly #weather: Weather;
   readonly #processes = new Map<string, Running>();
@@ -114,6 +126,9 @@ export class World {
     this.#log = new EventLog(this.#time, random.fork('store'), (event) => this.#appended(event));
     this.#broker = new Broker(this.#time, random.fork('broker'), (stream, message, before) =>
       this.#invariants.relayed(this.#log, stream, message, before),
+    );
+    this.#snapshots = new SnapshotCache(this.#log, (detail) =>
+      this.#invariants.fail(SNAPSHOT_IS_FOLD, detail),
     );
     this.#databases = Object.values(PROJECTIONS).map(
       (projection) =>
@@ -180,6 +195,7 @@ export class World {
         network: this.#network,
         broker: this.#broker,
         databases: this.#databases,
+        snapshots: this.#snapshots,
         processes: PROCESSES,
         kill: (process) => {
           const life = this.#processes.get(process)?.life;
@@ -327,7 +343,9 @@ export class World {
     const bare = this.#logClient(life);
     const store = this.mutation.log?.(bare, this.#log) ?? bare;
     const clock = this.#clock(life);
-    const tips = new Tips(store);
+    const cache = snapshotStoreOf(this.#snapshots, this.#network, life);
+    const snapshots = this.mutation.snapshots?.(cache) ?? cache;
+    const tips = new Tips(store, snapshots, SNAPSHOT_EVERY);
     const [signals, tipsEdge, profile] = [
       new SignalsController(store, log),
       new TipsController(tips, log),

@@ -6,6 +6,7 @@ export { completionQueue } from './process-managers/completions.js';
 export { type DeadlineRows, Deadlines } from './process-managers/deadlines.js';
 export { proposalQueue } from './process-managers/proposals.js';
 export { isDown } from './process-managers/reply.js';
+export { SNAPSHOT_EVERY, tipsSnapshots } from './snapshots.js';
 export { TipsController } from './tips.controller.js';
 export { TIPS, Tips } from './tips.js';
 export { TipsModule } from './tips.module.js';

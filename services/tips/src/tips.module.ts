@@ -1,6 +1,7 @@
+import type { NatsConnection } from '@nats-io/transport-node';
 import { Module } from '@nestjs/common';
-import type { EventStore } from '@oo/event-sourcing';
-import { EVENT_STORE } from '@oo/service-host';
+import { type EventStore, JetStreamSnapshots } from '@oo/event-sourcing';
+import { EVENT_STORE, NATS } from '@oo/service-host';
 import { PoliciesModule } from './policies/policies.module.js';
 import { ProcessManagers } from './process-managers/process-managers.js';
 import { ProgressController } from './process-managers/progress.controller.js';
@@ -12,7 +13,11 @@ import { TIPS, Tips } from './tips.js';
   imports: [PoliciesModule],
   controllers: [TipsController, ProgressController],
   providers: [
-    { provide: TIPS, useFactory: (store: EventStore) => new Tips(store), inject: [EVENT_STORE] },
+    {
+      provide: TIPS,
+      useFactory: (store: EventStore, nats: NatsConnection) => new Tips(store, new JetStreamSnapshots(nats)),
+      inject: [EVENT_STORE, NATS],
+    },
     ProcessManagers,
   ],
 })

@@ -1,17 +1,22 @@
 import { type CommandReply, isUserId, type UserId } from '@oo/contracts';
-import { CommandHandling, type EventStreams, WHOLE_STREAM } from '@oo/event-sourcing';
+import { CommandHandling, type EventStreams, type SnapshotStore, WHOLE_STREAM } from '@oo/event-sourcing';
 import { mayTip, type Profile, type ProfileCommand, type ProfileEvent, profileDecider } from '@oo/profile';
 import type { RecordDecision, TipsCommand } from './domain/commands.js';
 import type { Tip, TipsEvent, TipsState } from './domain/state.js';
 import { TIPS_WINDOW, tipsDecider } from './domain/tips.js';
+import { SNAPSHOT_EVERY, tipsSnapshots } from './snapshots.js';
 
 /** The tips of everybody, for the handlers and the process managers of this process. */
 export class Tips {
   readonly #tips: CommandHandling<TipsState, TipsCommand, TipsEvent>;
   readonly #profiles: CommandHandling<Profile, ProfileCommand, ProfileEvent>;
 
-  constructor(store: EventStreams) {
-    this.#tips = new CommandHandling(store, 'tips', tipsDecider, { window: TIPS_WINDOW });
+  /** @param snapshotEvery events between two snapshots of a person's tips */
+  constructor(store: EventStreams, snapshots: SnapshotStore, snapshotEvery = SNAPSHOT_EVERY) {
+    this.#tips = new CommandHandling(store, 'tips', tipsDecider, {
+      window: TIPS_WINDOW,
+      snapshots: { ...tipsSnapshots, store: snapshots, every: snapshotEvery },
+    });
     this.#profiles = new CommandHandling(store, 'user', profileDecider, { window: WHOLE_STREAM });
   }
 

@@ -10,7 +10,7 @@ import {
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Decider } from '../decider/decider.js';
-import { EventStoreUnavailable } from '../event-store/errors.js';
+import { EventStoreUnavailable, StreamGone } from '../event-store/errors.js';
 import { EventStore } from '../event-store/event-store.js';
 import { commandIdOf } from '../event-store/stored-event.js';
 import { type Backbone, someone, startBackbone } from '../testing/index.js';
@@ -20,6 +20,7 @@ import {
   type CommandHandlingOptions,
   type EventStreams,
 } from './command-handling.js';
+import { decodeSnapshot, encodeSnapshot, type SnapshotStore, type Snapshotting } from './snapshots.js';
 
 let backbone: Backbone;
 let store: EventStore;
@@ -46,9 +47,40 @@ const tasks: Decider<readonly string[], readonly string[], Done> = {
 };
 const refs = (...numbers: number[]) => numbers.map((number) => `demo:task:${number}`);
 
-function handlingOf(streams: EventStreams = store, options: Partial<CommandHandlingOptions> = {}) {
+function handlingOf(
+  streams: EventStreams = store,
+  options: Partial<CommandHandlingOptions<readonly string[], readonly string[]>> = {},
+) {
   return new CommandHandling(streams, 'signals', tasks, { window: 100, pause: async () => {}, ...options });
 }
+/** Keeps them in memory; `before` does to the cache what may happen to one, whenever it is read. */
+class Cache implements SnapshotStore {
+  readonly kept = new Map<string, Uint8Array[]>();
+  constructor(private readonly before: (versions: Uint8Array[]) => void = () => {}) {}
+
+  read(stream: string): Promise<Uint8Array | undefined> {
+    const versions = this.kept.get(stream) ?? [];
+    this.before(versions);
+    return Promise.resolve(versions.at(-1));
+  }
+  write(stream: string, snapshot: Uint8Array): Promise<void> {
+    this.kept.set(stream, [...(this.kept.get(stream) ?? []), snapshot]);
+    return Promise.resolve();
+  }
+  forget(stream: string): Promise<void> {
+    this.kept.delete(stream);
+    return Promise.resolve();
+  }
+}
+
+const keptIn = (cache: SnapshotStore, every = 2, version = 1): Snapshotting<readonly string[]> => ({
+  store: cache,
+  every,
+  version,
+  encode: (state) => state,
+  decode: (json) => json as readonly string[],
+});
+
 const context = (user: UserId, name: string): CommandContext => ({
   commandId: derivedCommandId(name, user),
   userId: user,
@@ -179,6 +211,107 @@ describe('a command', () => {
   });
 });
 
+describe('a stream that is kept in snapshots', () => {
+  /** Counts the events that are read. */
+  function counted() {
+    const count = { events: 0 };
+    const read = async (events: ReturnType<EventStreams['readLast']>) => {
+      count.events += (await events).length;
+      return events;
+    };
+    const streams: EventStreams = {
+      append: (...args) => store.append(...args),
+      readForward: (...args) => read(store.readForward(...args)),
+      readLast: (...args) => read(store.readLast(...args)),
+    };
+    return { count, streams };
+  }
+
+  it('loads from the last one on, with its commands, and as it would from its beginning', async () => {
+    const [user, cache] = [someone(), new Cache()];
+    const first = handlingOf(store, { snapshots: keptIn(cache) });
+    const replies = [];
+    for (const number of [1, 2, 3, 4, 5])
+      replies.push(recorded(await first.handle(context(user, `${number}`), refs(number))));
+
+    const { count, streams } = counted();
+    const later = handlingOf(streams, { snapshots: keptIn(cache) });
+    expect(await later.state(user)).toEqual(refs(1, 2, 3, 4, 5));
+    // The one that the snapshot ends with, which tells that it is of this log, and the one behind.
+    expect(count.events).toBe(2);
+    for (const [index, reply] of replies.entries()) {
+      const again = await later.handle(context(user, `${index + 1}`), refs(index + 1));
+      expect(recorded(again)).toEqual({ ...reply, duplicate: true });
+    }
+    cache.kept.clear();
+    expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3, 4, 5));
+  });
+
+  it('is folded whole, beyond the window over which commands are recognised', async () => {
+    const user = someone();
+    const options = (cache: Cache) => ({ window: 2, snapshots: keptIn(cache) });
+    const kept = new Cache();
+    for (const number of [1, 2, 3, 4, 5]) {
+      await handlingOf(store, options(kept)).handle(context(user, `${number}`), refs(number));
+    }
+    for (const cache of [kept, new Cache()]) {
+      const here = handlingOf(store, options(cache));
+      expect(await here.state(user)).toEqual(refs(1, 2, 3, 4, 5));
+      expect(recorded(await here.handle(context(user, '4'), refs(4))).duplicate).toBe(true);
+      expect(recorded(await here.handle(context(user, '3'), refs(3))).duplicate).toBe(false);
+    }
+  });
+
+  it('is read from its beginning where what is kept does not fit', async () => {
+    const [user, cache] = [someone(), new Cache()];
+    const stream = streamOf('signals', user);
+    const first = handlingOf(store, { snapshots: keptIn(cache) });
+    for (const number of [1, 2, 3]) await first.handle(context(user, `${number}`), refs(number));
+    const written = cache.kept.get(stream)?.at(-1) ?? expect.fail('no snapshot was written');
+    const snapshot = decodeSnapshot(keptIn(cache), stream, 100, written) ?? expect.fail('unreadable');
+    const wrong = { ...snapshot, state: ['another past'] };
+    const encode = (change: Partial<typeof snapshot>, version = 1, of = stream, window = 100) =>
+      encodeSnapshot(keptIn(cache, 2, version), of, window, { ...wrong, ...change });
+    const readable = encode({});
+    for (const bytes of [
+      new Uint8Array(),
+      new TextEncoder().encode('{}'),
+      readable.subarray(0, readable.length - 9),
+      encode({}, 2),
+      encode({}, 1, streamOf('signals', someone())),
+      encode({}, 1, stream, 99),
+      // A log that was put back: another event stands there, or none.
+      encode({ eventId: derivedCommandId('another', user) }),
+      encode({ revision: 7n }),
+    ]) {
+      cache.kept.set(stream, [bytes]);
+      expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3));
+    }
+    // What fits is believed, so that the cases above say something.
+    cache.kept.set(stream, [readable]);
+    expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual([
+      'another past',
+      ...refs(3),
+    ]);
+  });
+
+  it('that is gone is forgotten there, too', async () => {
+    const [user, cache] = [someone(), new Cache()];
+    const stream = streamOf('signals', user);
+    const options = { snapshots: keptIn(cache) };
+    await handlingOf(store, options).handle(context(user, 'a'), refs(1, 2));
+    expect(cache.kept.has(stream)).toBe(true);
+    const gone: EventStreams = {
+      append: () => Promise.reject(new StreamGone(stream)),
+      readForward: () => Promise.reject(new StreamGone(stream)),
+      readLast: () => Promise.reject(new StreamGone(stream)),
+    };
+    const reply = await handlingOf(gone, options).handle(context(user, 'b'), refs(3));
+    expect(reply.result).toMatchObject({ $case: 'problem', problem: { status: 404 } });
+    expect(cache.kept.has(stream)).toBe(false);
+  });
+});
+
 /** A store that now and then does not answer: before it did what was asked, or after. */
 function unreliable(faults: () => 'none' | 'before' | 'after'): EventStreams {
   const call = async <T>(ask: () => Promise<T>): Promise<T> => {
@@ -213,10 +346,20 @@ it('whatever is retried, raced, evicted and lost, no effect comes twice and no r
       fc.array(command, { minLength: 1, maxLength: 24 }),
       fc.constantFrom(1, 1_000),
       schedule,
-      async (commands, cachedEvents, faults) => {
+      fc.infiniteStream(fc.constantFrom('kept', 'kept', 'lost', 'older', 'damaged')),
+      async (commands, cachedEvents, faults, fates) => {
         const user = someone();
         const streams = unreliable(() => faults.next().value ?? 'none');
-        const processes = [handlingOf(streams, { cachedEvents }), handlingOf(streams, { cachedEvents })];
+        const cache = new Cache((versions) => {
+          const fate = fates.next().value;
+          if (fate === 'lost') versions.length = 0;
+          else if (fate === 'older') versions.splice(1);
+          else if (fate === 'damaged') versions.push(new Uint8Array([1, 2, 3]));
+        });
+        const processes = [
+          handlingOf(streams, { cachedEvents, snapshots: keptIn(cache, 1) }),
+          handlingOf(streams, { cachedEvents, snapshots: keptIn(cache, 3) }),
+        ];
         const replies = new Map<string, CommandReply[]>();
         const handled: Promise<unknown>[] = [];
         for (const { name, process, together } of commands) {

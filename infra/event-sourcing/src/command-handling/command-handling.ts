@@ -28,6 +28,7 @@ import type { StoredEvent } from '../event-store/stored-event.js';
 import { figures } from '../telemetry/figures.js';
 import { traceparent } from '../telemetry/tracing.js';
 import { RecordedCommands } from './recorded-commands.js';
+import { decodeSnapshot, encodeSnapshot, type Snapshotting } from './snapshots.js';
 
 /** What command handling needs of the store. */
 export type EventStreams = Pick<EventStore, 'append' | 'readForward' | 'readLast'>;
@@ -40,12 +41,17 @@ export type CommandContext = z.infer<typeof edge.context>;
 /** What every command of a stream that is nobody's carries, parsed. */
 export type SharedCommandContext = z.infer<typeof edge.sharedContext>;
 
-export interface CommandHandlingOptions<Command = unknown> {
+export interface CommandHandlingOptions<Command = unknown, State = unknown> {
   /**
-   * How many of a stream's last events are loaded. A command is recognised again, and the state is folded, over at
-   * least these.
+   * Over how many of a stream's last events a command is recognised again, at least. Without `snapshots` these are also
+   * what is loaded, and the state is folded over them.
    */
   readonly window: number;
+  /**
+   * Where given, the state is folded over the whole stream, however long: from a snapshot on where there is one, from
+   * the beginning where there is none.
+   */
+  readonly snapshots?: Snapshotting<State>;
   /**
    * Told a command that is recorded already and the last event it gave then: whether it asks for the same as then.
    * Where it does not, its sender has used an id twice. Without this every repeated id is a retry.
@@ -55,7 +61,7 @@ export interface CommandHandlingOptions<Command = unknown> {
   readonly attempts?: number;
   /** No attempt begins later than this after the first; 5,000. */
   readonly timeLimitMs?: number;
-  /** Events in all cached streams together, about 200 bytes each. */
+  /** Commands that are remembered in all cached streams together; 200,000, some 300 bytes each. */
   readonly cachedEvents?: number;
   /** Waits before the next attempt (from 1); jittered, so that those who collided part. */
   readonly pause?: (attempt: number) => Promise<void>;
@@ -65,8 +71,15 @@ interface Loaded<State> {
   state: State;
   revision: bigint;
   position: bigint;
+  /** Of the event at `revision`. */
+  eventId: string;
   readonly commands: RecordedCommands;
+  /** Up to where it is kept in a snapshot. */
+  kept: bigint;
 }
+
+/** Events that are read at once where a stream is read from its beginning. */
+const PAGE = 1_000;
 
 /**
  * The one way to handle a command of a person's stream, or of one that is nobody's: load, look for the command among the loaded events, decide,
@@ -89,7 +102,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     private readonly store: EventStreams,
     private readonly category: Category,
     private readonly decider: Decider<State, Command, Event>,
-    private readonly options: CommandHandlingOptions<NoInfer<Command>>,
+    private readonly options: CommandHandlingOptions<NoInfer<Command>, NoInfer<State>>,
   ) {
     this.#types = new Set<EventType>(decider.evolves);
     this.#attempts = options.attempts ?? 8;
@@ -103,21 +116,19 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   }
 
   /** Handles a command. Expected failures come as a problem in the reply; what throws is a bug or unreadable. */
-  handle(context: CommandContext | SharedCommandContext, command: Command): Promise<CommandReply> {
+  async handle(context: CommandContext | SharedCommandContext, command: Command): Promise<CommandReply> {
     const stream = this.#streamOf(context.userId);
-    return this.#inLane(stream, async () => {
-      try {
-        const reply = await this.#attempt(stream, context, command);
-        const outcome = reply.result?.$case === 'recorded' ? 'recorded' : 'refused';
-        figures.add('oo.commands', { ...this.#labels, outcome });
-        return reply;
-      } catch (error) {
-        if (error instanceof StreamGone) {
-          return failed(problem('unknown-user', 'This person has left. Nothing can be recorded any more.'));
-        }
-        throw error;
+    try {
+      const reply = await this.#inLane(stream, () => this.#attempt(stream, context, command));
+      const outcome = reply.result?.$case === 'recorded' ? 'recorded' : 'refused';
+      figures.add('oo.commands', { ...this.#labels, outcome });
+      return reply;
+    } catch (error) {
+      if (error instanceof StreamGone) {
+        return failed(problem('unknown-user', 'This person has left. Nothing can be recorded any more.'));
       }
-    });
+      throw error;
+    }
   }
 
   /** The state now, read up to the stream's end. @throws EventStoreUnavailable, StreamGone */
@@ -237,32 +248,70 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     );
     loaded.revision = revision;
     loaded.position = position;
+    loaded.eventId = eventIds.at(-1) ?? loaded.eventId;
     this.#keep(stream, loaded);
     return { stream, revision, position, eventIds, duplicate: false };
   }
 
-  /** The stream as it is now: the cached state read on, or the window loaded. */
+  /** The stream as it is now: the cached state read on, or the stream loaded. */
   async #current(stream: string): Promise<Loaded<State>> {
     const cached = this.#cache.get(stream);
     if (cached !== undefined) {
-      const events = await this.store.readForward(stream, cached.revision + 1n, this.options.window);
+      const events = await this.store.readForward(stream, cached.revision + 1n, PAGE);
       const contiguous = events[0] === undefined || events[0].revision === cached.revision + 1n;
-      if (contiguous && events.length < this.options.window) {
+      if (contiguous && events.length < PAGE) {
         this.#take(stream, cached, events);
         return cached;
       }
     }
-    const events = await this.store.readLast(stream, this.options.window + 1);
-    // Where the window begins, it may begin amid the events of a command, which is no longer in it.
-    const cut = events.length > this.options.window ? events.shift() : undefined;
-    const loaded: Loaded<State> = {
+    const { snapshots } = this.options;
+    if (snapshots === undefined) return this.#loadWindow(stream);
+    return (
+      (await this.#loadSnapshot(stream, snapshots)) ?? (await this.#readOn(stream, this.#nothing(stream)))
+    );
+  }
+
+  #nothing(stream: string, cut?: StoredEvent): Loaded<State> {
+    return {
       state: this.decider.initialState(),
       revision: EMPTY,
       position: 0n,
+      eventId: '',
       commands: new RecordedCommands(stream, this.options.window, cut),
+      kept: EMPTY,
     };
+  }
+
+  async #loadWindow(stream: string): Promise<Loaded<State>> {
+    const events = await this.store.readLast(stream, this.options.window + 1);
+    // Where the window begins, it may begin amid the events of a command, which is no longer in it.
+    const cut = events.length > this.options.window ? events.shift() : undefined;
+    const loaded = this.#nothing(stream, cut);
     this.#take(stream, loaded, events);
     return loaded;
+  }
+
+  /** Undefined where there is no snapshot, or none of what the log says. */
+  async #loadSnapshot(stream: string, snapshots: Snapshotting<State>): Promise<Loaded<State> | undefined> {
+    const { window } = this.options;
+    const bytes = await snapshots.store.read(stream);
+    const snapshot = bytes && decodeSnapshot(snapshots, stream, window, bytes);
+    if (snapshot === undefined) return undefined;
+    const { revision, eventId, commands } = snapshot;
+    const [last] = await this.store.readForward(stream, revision, 1);
+    // The log decides: it may have been put back, and have gone another way since.
+    if (last?.revision !== revision || last.id !== eventId) return undefined;
+    figures.add('oo.command.snapshots', this.#labels);
+    const loaded = { ...snapshot, commands: RecordedCommands.of(stream, window, commands), kept: revision };
+    return this.#readOn(stream, loaded);
+  }
+
+  async #readOn(stream: string, loaded: Loaded<State>): Promise<Loaded<State>> {
+    for (;;) {
+      const events = await this.store.readForward(stream, loaded.revision + 1n, PAGE);
+      this.#take(stream, loaded, events);
+      if (events.length < PAGE) return loaded;
+    }
   }
 
   /** @throws EventUnreadable for an event that the decider reads and this build cannot */
@@ -276,18 +325,44 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       loaded.commands.add(stored);
       loaded.revision = stored.revision;
       loaded.position = stored.position;
+      loaded.eventId = stored.id;
     }
     this.#keep(stream, loaded);
   }
 
   #keep(stream: string, loaded: Loaded<State>): void {
+    this.#snapshot(stream, loaded);
     // The cache counts the size of an object once: one that has grown has to be another.
     this.#cache.set(stream, { ...loaded });
   }
 
+  #snapshot(stream: string, loaded: Loaded<State>): void {
+    const { snapshots, window } = this.options;
+    if (snapshots === undefined || loaded.revision - loaded.kept < snapshots.every) return;
+    loaded.kept = loaded.revision;
+    const { state, revision, position, eventId } = loaded;
+    const snapshot = { state, revision, position, eventId, commands: loaded.commands.entries() };
+    // Nobody waits for it, and nothing depends on it.
+    void snapshots.store.write(stream, encodeSnapshot(snapshots, stream, window, snapshot));
+  }
+
+  /** Of a stream that was deleted nothing is kept, neither here nor outside. */
+  async #forgettingGone<T>(stream: string, task: () => Promise<T>): Promise<T> {
+    try {
+      return await task();
+    } catch (error) {
+      if (error instanceof StreamGone) {
+        this.#cache.delete(stream);
+        await this.options.snapshots?.store.forget(stream);
+      }
+      throw error;
+    }
+  }
+
   #inLane<T>(stream: string, task: () => Promise<T>): Promise<T> {
     const before = this.#lanes.get(stream);
-    const mine = before === undefined ? task() : before.then(task, task);
+    const run = () => this.#forgettingGone(stream, task);
+    const mine = before === undefined ? run() : before.then(run, run);
     this.#lanes.set(stream, mine);
     const leave = () => {
       if (this.#lanes.get(stream) === mine) this.#lanes.delete(stream);

@@ -1,7 +1,8 @@
 import type { CommandId, Recorded } from '@oo/contracts';
 import { commandIdOf, type StoredEvent } from '../event-store/stored-event.js';
 
-type Entry = Pick<Recorded, 'revision' | 'position' | 'eventIds'>;
+/** Where a command's events stand. */
+export type Entry = Pick<Recorded, 'revision' | 'position' | 'eventIds'>;
 
 /** The commands of a stream's last events, and what each was answered. At least the last `window` events count. */
 export class RecordedCommands {
@@ -16,6 +17,21 @@ export class RecordedCommands {
     before?: StoredEvent,
   ) {
     this.#cut = before && commandIdOf(before);
+  }
+
+  /** As it was when `entries` were given by {@link entries}. */
+  static of(
+    stream: string,
+    window: number,
+    entries: Iterable<readonly [command: string, entry: Entry]>,
+  ): RecordedCommands {
+    const commands = new RecordedCommands(stream, window);
+    for (const [command, entry] of entries) commands.#entries.set(command, entry);
+    return commands;
+  }
+
+  entries(): (readonly [command: string, entry: Entry])[] {
+    return [...this.#entries];
   }
 
   get size(): number {

@@ -14,6 +14,8 @@ import {
   HEADER_POSITION,
   PROPOSALS_STREAM,
   PROPOSALS_SUBJECTS,
+  SNAPSHOTS_STREAM,
+  SNAPSHOTS_SUBJECTS,
 } from '@oo/contracts';
 
 const SECOND = 1_000_000_000;
@@ -45,6 +47,15 @@ export const STREAMS = {
     subjects: [PROPOSALS_SUBJECTS],
     max_age: DAY,
     max_bytes: 256 * 1024 ** 2,
+  },
+  /** What a person's stream came to stays here no longer than their events do. */
+  snapshots: {
+    ...common,
+    name: SNAPSHOTS_STREAM,
+    subjects: [SNAPSHOTS_SUBJECTS],
+    max_msgs_per_subject: 1,
+    max_age: 7 * DAY,
+    max_bytes: 512 * 1024 ** 2,
   },
 } as const satisfies Record<string, StreamDefinition>;
 

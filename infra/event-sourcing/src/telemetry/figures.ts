@@ -39,6 +39,7 @@ export const FIGURES = {
     description: 'Appends refused since others had written, after which the command was decided anew',
   },
   'oo.command.retries': { kind: 'counter', description: 'Attempts behind the first of a command' },
+  'oo.command.snapshots': { kind: 'counter', description: 'Streams loaded from a snapshot on' },
   'oo.command.duplicates': { kind: 'counter', description: 'Commands that had been recorded before' },
   'oo.relay.published': { kind: 'counter', description: 'Events that the broker has acknowledged' },
   'oo.relay.restarts': { kind: 'counter', description: 'Times that the relay began again after a failure' },

@@ -25,8 +25,8 @@ import {
 /** How long "later" silences a tip. */
 export const SNOOZE_MS = 3 * 60 * 60_000;
 /**
- * Events of a person's tips that are loaded. They hold a week at the usual pace; at the most decisions that are
- * possible, three days.
+ * Over how many of the last events of a person's tips a command that comes again is recognised. They hold a week at the
+ * usual pace; at the most decisions that are possible, three days.
  */
 export const TIPS_WINDOW = 2_000;
 
