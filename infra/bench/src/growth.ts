@@ -21,7 +21,7 @@ const KNOWN = 16;
  * What a handled command costs as the store grows by powers of ten: of people whose state the handler has, and of
  * people whom it reads from the store first. The baseline is the same on the smallest store.
  */
-export async function growth(most: number, say: (line: string) => void): Promise<Measurement[]> {
+export async function* growth(most: number, say: (line: string) => void): AsyncGenerator<Measurement> {
   const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
   const port = await freePort();
   const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
@@ -29,7 +29,6 @@ export async function growth(most: number, say: (line: string) => void): Promise
   const store = EventStore.connect(eventStoreUrl(port));
   try {
     const people: UserId[] = [];
-    const results: Measurement[] = [];
     const first: Partial<Record<'known' | 'unknown', number>> = {};
     let written = 0;
     for (let size = SMALLEST; size <= most; size *= 10) {
@@ -39,12 +38,10 @@ export async function growth(most: number, say: (line: string) => void): Promise
       for (const kind of ['known', 'unknown'] as const) {
         const took = median(await commandsOf(store, people, kind));
         first[kind] ??= took;
-        const name = `command-${kind}-${size}`;
-        results.push(measurement(name, took, 'ms', first[kind], `the same with ${SMALLEST} events`));
-        say(`  ${name} ${took.toFixed(2)} ms`);
+        const against = `the same with ${SMALLEST} events`;
+        yield measurement(`command-${kind}-${size}`, took, 'ms', first[kind], against);
       }
     }
-    return results;
   } finally {
     await store.close();
     await server.kill('SIGKILL');

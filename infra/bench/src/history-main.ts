@@ -3,6 +3,8 @@ import { isProjectionName, PROJECTION_NAMES } from '@oo/projections';
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { growth } from './growth.js';
 import { wholeHistory } from './history.js';
+import { longStream } from './long-stream.js';
+import type { Measurement } from './measurement.js';
 
 const count = (text: string): number => {
   const events = Number(text);
@@ -15,27 +17,31 @@ const options = new Command('bench:history')
   .description('Rebuilds read models and relays a whole store, against bare loops in the same run.')
   .option('--events <count>', 'how many events the store has', count, 50_000)
   .addOption(
-    new Option('--only <part>', 'growth: what a command costs as the store grows to so many events').choices([
-      ...['relay', 'growth'],
-      ...PROJECTION_NAMES,
-    ]),
+    new Option(
+      '--only <part>',
+      'growth: what a command costs as the store grows to so many events; long-stream: how long the tips of one person take to load',
+    ).choices(['relay', 'growth', 'long-stream', ...PROJECTION_NAMES]),
   )
   .option('--json <file>', 'write the list of {name, value, unit, baseline, ratio} there')
   .parse()
   .opts<{ events: number; only?: string; json?: string }>();
 
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const { only } = options;
-const results =
+const { events, only } = options;
+const measured =
   only === 'growth'
-    ? await growth(options.events, say)
-    : await wholeHistory({
-        events: options.events,
-        say,
-        ...(only === undefined ? {} : { parts: [only === 'relay' ? 'relay' : 'rebuild'] as const }),
-        ...(only !== undefined && isProjectionName(only) ? { names: [only] } : {}),
-      });
-for (const one of results) {
+    ? growth(events, say)
+    : only === 'long-stream'
+      ? longStream(events, say)
+      : wholeHistory({
+          events,
+          say,
+          ...(only === undefined ? {} : { parts: [only === 'relay' ? 'relay' : 'rebuild'] as const }),
+          ...(only !== undefined && isProjectionName(only) ? { names: [only] } : {}),
+        });
+const results: Measurement[] = [];
+for await (const one of measured) {
+  results.push(one);
   say(`${one.name.padEnd(22)} ${one.value} ${one.unit}, ${one.against} ${one.baseline}, ratio ${one.ratio}`);
 }
 if (options.json !== undefined) writeFileSync(options.json, `${JSON.stringify(results, null, 2)}\n`);

@@ -22,12 +22,12 @@ export interface HistoryOptions {
  * What is done with a whole store: read models rebuilt, and the broker filled. On servers of its own, each in a process
  * of its own as it is where oO runs.
  */
-export async function wholeHistory({
+export async function* wholeHistory({
   events,
   names = PROJECTION_NAMES,
   parts = ['rebuild', 'relay'],
   say,
-}: HistoryOptions): Promise<Measurement[]> {
+}: HistoryOptions): AsyncGenerator<Measurement> {
   const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
   const port = await freePort();
   const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
@@ -40,14 +40,12 @@ export async function wholeHistory({
   const store = EventStore.connect(url);
   try {
     const { events: written } = await fill(store, events, say);
-    const results: Measurement[] = [];
-    if (parts.includes('rebuild')) results.push(...(await rebuild(store, url, database.url, names)));
+    if (parts.includes('rebuild')) yield* rebuild(store, url, database.url, names);
     if (parts.includes('relay')) {
       const nats = await connectNats(broker.url, 'bench');
-      results.push(await relay(nats, store, url, written));
+      yield await relay(nats, store, url, written);
       await nats.close();
     }
-    return results;
   } finally {
     await store.close();
     await Promise.all([server.kill('SIGKILL'), database.close(), broker.close()]);

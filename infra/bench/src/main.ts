@@ -25,8 +25,8 @@ const HISTORY = 20_000;
 
 const results: Measurement[] = [];
 const say = (line: string) => process.stdout.write(`${line}\n`);
-const take = (found: Measurement | Measurement[]) => {
-  for (const one of [found].flat()) {
+const take = async (found: AsyncIterable<Measurement> | Iterable<Measurement>) => {
+  for await (const one of found) {
     results.push(one);
     say(
       `${one.name.padEnd(24)} ${String(one.value).padStart(9)} ${one.unit.padEnd(9)} baseline ${String(one.baseline).padStart(9)}  ratio ${String(one.ratio).padStart(7)}  (${one.against})`,
@@ -35,8 +35,8 @@ const take = (found: Measurement | Measurement[]) => {
 };
 
 say(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`);
-take(await start());
-take(await wholeHistory({ events: HISTORY, say }));
+await take(await start());
+await take(wholeHistory({ events: HISTORY, say }));
 
 const oo = await RunningOo.start({ OO_DEMO_WEEKS: '0', OO_DEMO_PACE: '0', OO_LOG_LEVEL: 'warn' });
 const {
@@ -48,13 +48,13 @@ const {
 const echo = await startEcho(OO_NATS_URL);
 try {
   const nats = await oo.nats();
-  take(await commands(nats, OO_EVENTSTORE_URL, tenantId(OO_TENANT)));
+  await take([await commands(nats, OO_EVENTSTORE_URL, tenantId(OO_TENANT))]);
   await oo.quiet();
   const hopsAt = await rawHops(nats, OO_EVENTSTORE_URL, OO_READMODELS_URL);
-  take(await signalToPage(oo, hopsAt));
-  take(await decisionOverHttp(oo));
-  take(await fold());
-  take(await memory(oo.run));
+  await take(await signalToPage(oo, hopsAt));
+  await take(await decisionOverHttp(oo));
+  await take([await fold()]);
+  await take(await memory(oo.run));
 } finally {
   echo.kill();
   await oo.dispose();

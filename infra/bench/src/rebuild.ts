@@ -7,16 +7,15 @@ import { rawRead } from './streams-of-events.js';
 const ROUNDS = 3;
 
 /** Events that are rebuilt a second, the swap included, over reading the same store and doing nothing with it. */
-export async function rebuild(
+export async function* rebuild(
   store: EventStore,
   eventStoreUrl: string,
   readModelsUrl: string,
   names: readonly ProjectionName[],
-): Promise<Measurement[]> {
+): AsyncGenerator<Measurement> {
   const sql = readModels(readModelsUrl, { max: 6, name: 'bench' });
   const client = EventStoreDBClient.connectionString(eventStoreUrl);
   try {
-    const results: Measurement[] = [];
     for (const name of names) {
       const [ours, theirs]: [number[], number[]] = [[], []];
       for (let round = 0; round < ROUNDS; round++) {
@@ -24,17 +23,9 @@ export async function rebuild(
         const { read, elapsedMs } = await rebuildReadModel(sql, PROJECTIONS[name], store);
         ours.push((read / elapsedMs) * 1000);
       }
-      results.push(
-        measurement(
-          `rebuild-${name}`,
-          median(ours),
-          'events/s',
-          median(theirs),
-          'reading $all with the bare client',
-        ),
-      );
+      const against = 'reading $all with the bare client';
+      yield measurement(`rebuild-${name}`, median(ours), 'events/s', median(theirs), against);
     }
-    return results;
   } finally {
     await client.dispose();
     await sql.end();

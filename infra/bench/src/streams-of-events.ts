@@ -2,6 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto';
 import { type EventStoreDBClient, FORWARDS, START } from '@eventstore/db-client';
 import {
   EVENTS,
+  instant,
   newUserId,
   type PersonCategory,
   streamOf,
@@ -56,13 +57,37 @@ export async function fill(
   return { events: written, people: people.map(({ user }) => user) };
 }
 
+/** Lets a person's tips grow to `length` events, of which `written` stand there. @returns how many there are now */
+export async function tipsOf(
+  store: EventStore,
+  user: UserId,
+  written: number,
+  length: number,
+): Promise<number> {
+  const life = lifeOf(user);
+  let revision = BigInt(written) - 1n;
+  while (revision + 1n < length) {
+    const from = Number(revision + 1n) / 3;
+    const tips = Array.from({ length: 50 }, (_, index) => tipOf(life, at(from + index))).flat();
+    revision = await append(store, revision, tips);
+  }
+  return Number(revision) + 1;
+}
+
+function tipOf(life: ReturnType<typeof lifeOf>, at: string): GivenEvent[] {
+  const id = randomUUID();
+  return [life.proposed({ id, at, choice: 'demo:task:1' }), life.shown(id, at), life.completed(id, at)];
+}
+
+/** When the tip of that number comes: about ten a day. */
+function at(number: number): string {
+  return instant(Date.parse(AT) + number * 8_640_000);
+}
+
 async function live(store: EventStore, person: Person): Promise<number> {
   const life = lifeOf(person.user);
   const moods = Array.from({ length: MOODS }, (_, index) => life.mood((index % 5) - 2, AT));
-  const tips = Array.from({ length: TIPS }, () => {
-    const id = randomUUID();
-    return [life.proposed({ id, choice: 'demo:task:1' }), life.shown(id, AT), life.completed(id, AT)];
-  }).flat();
+  const tips = Array.from({ length: TIPS }, () => tipOf(life, AT)).flat();
   person.signals = await append(store, person.signals, moods);
   person.tips = await append(store, person.tips, tips);
   return moods.length + tips.length;
