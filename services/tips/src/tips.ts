@@ -28,7 +28,10 @@ export class Tips {
   async record(command: Omit<RecordDecision, 'terms'>): Promise<CommandReply> {
     const { userId } = command.context;
     if (!isUserId(userId)) throw new RangeError(`not a user id: ${userId}`);
+    // What fails in preparing fails again in handling, and is answered there.
+    const prepared = this.#tips.prepare(userId).catch(() => undefined);
     const profile = await this.#profiles.state(userId);
+    await prepared;
     const terms = {
       mayTip: mayTip(profile),
       dailyBudget: profile.preferences.dailyBudget,

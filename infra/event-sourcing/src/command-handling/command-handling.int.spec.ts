@@ -237,14 +237,25 @@ describe('a stream that is kept in snapshots', () => {
     const { count, streams } = counted();
     const later = handlingOf(streams, { snapshots: keptIn(cache) });
     expect(await later.state(user)).toEqual(refs(1, 2, 3, 4, 5));
-    // The one that the snapshot ends with, which tells that it is of this log, and the one behind.
-    expect(count.events).toBe(2);
+    // As many as there may be behind a snapshot, and the one before them.
+    expect(count.events).toBe(3);
     for (const [index, reply] of replies.entries()) {
       const again = await later.handle(context(user, `${index + 1}`), refs(index + 1));
       expect(recorded(again)).toEqual({ ...reply, duplicate: true });
     }
     cache.kept.clear();
     expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3, 4, 5));
+  });
+
+  it('loads from a snapshot that is older than it should be', async () => {
+    const [user, cache] = [someone(), new Cache((versions) => versions.splice(1))];
+    const first = handlingOf(store, { snapshots: keptIn(cache, 1) });
+    for (const number of [1, 2, 3, 4, 5]) await first.handle(context(user, `${number}`), refs(number));
+    const { count, streams } = counted();
+    const later = handlingOf(streams, { snapshots: keptIn(cache, 1) });
+    expect(await later.state(user)).toEqual(refs(1, 2, 3, 4, 5));
+    // The last two, the one that the snapshot ends with, and the four behind it.
+    expect(count.events).toBe(7);
   });
 
   it('is folded whole, beyond the window over which commands are recognised', async () => {
@@ -266,7 +277,7 @@ describe('a stream that is kept in snapshots', () => {
     const [user, cache] = [someone(), new Cache()];
     const stream = streamOf('signals', user);
     const first = handlingOf(store, { snapshots: keptIn(cache) });
-    for (const number of [1, 2, 3]) await first.handle(context(user, `${number}`), refs(number));
+    for (const number of [1, 2, 3, 4, 5]) await first.handle(context(user, `${number}`), refs(number));
     const written = cache.kept.get(stream)?.at(-1) ?? expect.fail('no snapshot was written');
     const snapshot = decodeSnapshot(keptIn(cache), stream, 100, written) ?? expect.fail('unreadable');
     const wrong = { ...snapshot, state: ['another past'] };
@@ -285,13 +296,13 @@ describe('a stream that is kept in snapshots', () => {
       encode({ revision: 7n }),
     ]) {
       cache.kept.set(stream, [bytes]);
-      expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3));
+      expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3, 4, 5));
     }
     // What fits is believed, so that the cases above say something.
     cache.kept.set(stream, [readable]);
     expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual([
       'another past',
-      ...refs(3),
+      ...refs(5),
     ]);
   });
 

@@ -137,6 +137,12 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     return this.#inLane(stream, async () => (await this.#current(stream)).state);
   }
 
+  /** Loads the stream where nothing is known of it yet, so that a command that comes next does not wait for that. */
+  async prepare(user: UserId | ''): Promise<void> {
+    const stream = this.#streamOf(user);
+    if (!this.#cache.has(stream)) await this.#inLane(stream, () => this.#current(stream));
+  }
+
   #streamOf(user: UserId | ''): string {
     const shared = SHARED_STREAMS.find((name) => name === this.category);
     if (shared !== undefined) return shared;
@@ -266,9 +272,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     }
     const { snapshots } = this.options;
     if (snapshots === undefined) return this.#loadWindow(stream);
-    return (
-      (await this.#loadSnapshot(stream, snapshots)) ?? (await this.#readOn(stream, this.#nothing(stream)))
-    );
+    return this.#loadWhole(stream, snapshots);
   }
 
   #nothing(stream: string, cut?: StoredEvent): Loaded<State> {
@@ -291,19 +295,43 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     return loaded;
   }
 
-  /** Undefined where there is no snapshot, or none of what the log says. */
-  async #loadSnapshot(stream: string, snapshots: Snapshotting<State>): Promise<Loaded<State> | undefined> {
+  /** The end of the stream and the snapshot are asked for at once: a short stream waits for no snapshot. */
+  async #loadWhole(stream: string, snapshots: Snapshotting<State>): Promise<Loaded<State>> {
+    const asked = snapshots.store.read(stream);
+    const end = await this.store.readLast(stream, snapshots.every + 1);
+    if ((end[0]?.revision ?? 0n) === 0n) {
+      const loaded = this.#nothing(stream);
+      this.#take(stream, loaded, end);
+      return loaded;
+    }
+    const bytes = await asked;
+    const loaded = bytes && (await this.#loadSnapshot(stream, snapshots, bytes, end));
+    return loaded ?? this.#readOn(stream, this.#nothing(stream));
+  }
+
+  /**
+   * The snapshot, read on to the end of the stream; undefined for one of what the log does not say.
+   * @param end the last events of the stream, among which is the one it ends with, where it is as new as it should be
+   */
+  async #loadSnapshot(
+    stream: string,
+    snapshots: Snapshotting<State>,
+    bytes: Uint8Array,
+    end: readonly StoredEvent[],
+  ): Promise<Loaded<State> | undefined> {
     const { window } = this.options;
-    const bytes = await snapshots.store.read(stream);
-    const snapshot = bytes && decodeSnapshot(snapshots, stream, window, bytes);
+    const snapshot = decodeSnapshot(snapshots, stream, window, bytes);
     if (snapshot === undefined) return undefined;
     const { revision, eventId, commands } = snapshot;
-    const [last] = await this.store.readForward(stream, revision, 1);
+    const index = end.findIndex((event) => event.revision === revision);
+    const last = index < 0 ? (await this.store.readForward(stream, revision, 1))[0] : end[index];
     // The log decides: it may have been put back, and have gone another way since.
     if (last?.revision !== revision || last.id !== eventId) return undefined;
     figures.add('oo.command.snapshots', this.#labels);
     const loaded = { ...snapshot, commands: RecordedCommands.of(stream, window, commands), kept: revision };
-    return this.#readOn(stream, loaded);
+    if (index < 0) return this.#readOn(stream, loaded);
+    this.#take(stream, loaded, end.slice(index + 1));
+    return loaded;
   }
 
   async #readOn(stream: string, loaded: Loaded<State>): Promise<Loaded<State>> {
