@@ -1,12 +1,18 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ANY, BACKWARDS, END, EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { commandSubject, newUserId, type TenantId, type UserId } from '@oo/contracts';
+import { commandSubject, newUserId, type TenantId, tenantId, type UserId } from '@oo/contracts';
+import { ROOT } from '@oo/embedded';
+import { connectNats } from '@oo/event-sourcing';
+import { startNatsServer } from '@oo/event-sourcing/testing';
 import { type Measurement, measurement, median, throughput } from './measurement.js';
 import { moodCommand } from './mood-command.js';
+import { startOwnStore } from './own-store.js';
 
+const SIGNALS = join(ROOT, 'services/signals/dist/main.js');
 const IN_FLIGHT = 32;
 const COUNT = 3000;
 const ROUNDS = 3;
@@ -28,11 +34,46 @@ export async function startEcho(natsUrl: string): Promise<ChildProcess> {
   return child;
 }
 
+/** The same with nothing else running but the handler: what a command costs, without what follows from it. */
+export async function commandsAlone(): Promise<Measurement> {
+  const [own, broker] = await Promise.all([startOwnStore(), startNatsServer()]);
+  const environment = { OO_NATS_URL: broker.url, OO_EVENTSTORE_URL: own.url, OO_LOG_LEVEL: 'warn' };
+  const handler = spawn(process.execPath, [SIGNALS], {
+    env: { ...process.env, ...environment },
+    stdio: ['ignore', 'inherit', 'inherit'],
+  });
+  const echo = await startEcho(broker.url);
+  const nats = await connectNats(broker.url, 'bench');
+  try {
+    await answers(nats);
+    return await commands('commands', nats, own.url, tenantId('home'));
+  } finally {
+    echo.kill();
+    handler.kill();
+    await nats.close();
+    await Promise.all([own.close(), broker.close()]);
+  }
+}
+
+async function answers(nats: NatsConnection): Promise<void> {
+  const user = userFor(0, tenantId('home'));
+  for (let tries = 1; ; tries++) {
+    try {
+      await nats.request(commandSubject('RecordSignal', user), moodCommand(user));
+      return;
+    } catch (error) {
+      if (tries > 200) throw error;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+}
+
 /**
  * Commands a second through the signals' handler, over a bare loop that does what a handler cannot do without: one
  * NATS request, one read of a stream's end and one append, by the same clients, as many in flight.
  */
 export async function commands(
+  name: string,
   nats: NatsConnection,
   eventStoreUrl: string,
   tenant: TenantId,
@@ -80,7 +121,7 @@ export async function commands(
       ours.push(await throughput(COUNT, IN_FLIGHT, command));
     }
     return measurement(
-      'commands',
+      name,
       median(ours),
       '1/s',
       median(theirs),

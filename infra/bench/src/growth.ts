@@ -1,15 +1,11 @@
 import { randomInt } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import type { UserId } from '@oo/contracts';
-import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
-import { EventStore } from '@oo/event-sourcing';
-import { freePort, startChild } from '@oo/event-sourcing/testing';
+import type { EventStore } from '@oo/event-sourcing';
 import { createLog } from '@oo/service-host';
 import { SignalsController } from '@oo/signals';
 import { latencies, type Measurement, measurement, median } from './measurement.js';
 import { moodCommand } from './mood-command.js';
+import { startOwnStore } from './own-store.js';
 import { fill } from './streams-of-events.js';
 
 const SMALLEST = 10_000;
@@ -22,11 +18,7 @@ const KNOWN = 16;
  * people whom it reads from the store first. The baseline is the same on the smallest store.
  */
 export async function* growth(most: number, say: (line: string) => void): AsyncGenerator<Measurement> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
-  const port = await freePort();
-  const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
-  const server = await startChild(eventStoreCommand(dataDir, port), answers);
-  const store = EventStore.connect(eventStoreUrl(port));
+  const { store, close } = await startOwnStore();
   try {
     const people: UserId[] = [];
     const first: Partial<Record<'known' | 'unknown', number>> = {};
@@ -43,9 +35,7 @@ export async function* growth(most: number, say: (line: string) => void): AsyncG
       }
     }
   } finally {
-    await store.close();
-    await server.kill('SIGKILL');
-    await rm(dataDir, { recursive: true, force: true });
+    await close();
   }
 }
 

@@ -1,11 +1,8 @@
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
-import { connectNats, EventStore } from '@oo/event-sourcing';
-import { freePort, startChild, startDatabase, startNatsServer } from '@oo/event-sourcing/testing';
+import { connectNats } from '@oo/event-sourcing';
+import { startDatabase, startNatsServer } from '@oo/event-sourcing/testing';
 import { PROJECTION_NAMES, type ProjectionName } from '@oo/projections';
 import type { Measurement } from './measurement.js';
+import { startOwnStore } from './own-store.js';
 import { rebuild } from './rebuild.js';
 import { relay } from './relay.js';
 import { fill } from './streams-of-events.js';
@@ -28,16 +25,8 @@ export async function* wholeHistory({
   parts = ['rebuild', 'relay'],
   say,
 }: HistoryOptions): AsyncGenerator<Measurement> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
-  const port = await freePort();
-  const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
-  const [server, database, broker] = await Promise.all([
-    startChild(eventStoreCommand(dataDir, port), answers),
-    startDatabase(),
-    startNatsServer(),
-  ]);
-  const url = eventStoreUrl(port);
-  const store = EventStore.connect(url);
+  const [own, database, broker] = await Promise.all([startOwnStore(), startDatabase(), startNatsServer()]);
+  const { store, url } = own;
   try {
     const { events: written } = await fill(store, events, say);
     if (parts.includes('rebuild')) yield* rebuild(store, url, database.url, names);
@@ -47,8 +36,6 @@ export async function* wholeHistory({
       await nats.close();
     }
   } finally {
-    await store.close();
-    await Promise.all([server.kill('SIGKILL'), database.close(), broker.close()]);
-    await rm(dataDir, { recursive: true, force: true });
+    await Promise.all([own.close(), database.close(), broker.close()]);
   }
 }

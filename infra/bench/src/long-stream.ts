@@ -1,13 +1,10 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtemp, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { newUserId, tenantId, type UserId } from '@oo/contracts';
-import { eventStoreCommand, eventStoreUrl, eventStoreVersion } from '@oo/embedded';
-import { connectNats, EventStore, JetStreamSnapshots, type SnapshotStore } from '@oo/event-sourcing';
-import { freePort, startChild, startNatsServer } from '@oo/event-sourcing/testing';
+import { connectNats, type EventStore, JetStreamSnapshots, type SnapshotStore } from '@oo/event-sourcing';
+import { startNatsServer } from '@oo/event-sourcing/testing';
 import { Tips } from '@oo/tips';
 import { latencies, type Measurement, measurement, median } from './measurement.js';
+import { startOwnStore } from './own-store.js';
 import { tipsOf } from './streams-of-events.js';
 
 const SHORTEST = 1_000;
@@ -26,14 +23,8 @@ const NOTHING_KEPT: SnapshotStore = {
  * of ten: from the snapshot on. The baseline is the same stream in the same run, read from its beginning.
  */
 export async function* longStream(most: number, say: (line: string) => void): AsyncGenerator<Measurement> {
-  const dataDir = await mkdtemp(join(tmpdir(), 'oo-bench-'));
-  const port = await freePort();
-  const answers = async () => (await eventStoreVersion(`http://127.0.0.1:${port}`)) !== undefined;
-  const [server, broker] = await Promise.all([
-    startChild(eventStoreCommand(dataDir, port), answers),
-    startNatsServer(),
-  ]);
-  const store = EventStore.connect(eventStoreUrl(port));
+  const [own, broker] = await Promise.all([startOwnStore(), startNatsServer()]);
+  const { store } = own;
   const nats = await connectNats(broker.url, 'bench');
   const snapshots = new JetStreamSnapshots(nats);
   try {
@@ -50,9 +41,7 @@ export async function* longStream(most: number, say: (line: string) => void): As
     }
   } finally {
     await nats.close();
-    await store.close();
-    await Promise.all([server.kill('SIGKILL'), broker.close()]);
-    await rm(dataDir, { recursive: true, force: true });
+    await Promise.all([own.close(), broker.close()]);
   }
 }
 

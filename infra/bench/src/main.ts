@@ -3,7 +3,7 @@ import { cpus } from 'node:os';
 import { RunningOo } from '@oo/cli/testing';
 import { tenantId } from '@oo/contracts';
 import { Command } from 'commander';
-import { commands, startEcho } from './commands.js';
+import { commands, commandsAlone, startEcho } from './commands.js';
 import { wholeHistory } from './history.js';
 import type { Measurement } from './measurement.js';
 import { memory } from './memory.js';
@@ -36,6 +36,7 @@ const take = async (found: AsyncIterable<Measurement> | Iterable<Measurement>) =
 
 say(`${cpus().length} × ${cpus()[0]?.model ?? 'unknown'}, Node ${process.versions.node}`);
 await take(await start());
+await take([await commandsAlone()]);
 await take(wholeHistory({ events: HISTORY, say }));
 
 const oo = await RunningOo.start({ OO_DEMO_WEEKS: '0', OO_DEMO_PACE: '0', OO_LOG_LEVEL: 'warn' });
@@ -48,7 +49,7 @@ const {
 const echo = await startEcho(OO_NATS_URL);
 try {
   const nats = await oo.nats();
-  await take([await commands(nats, OO_EVENTSTORE_URL, tenantId(OO_TENANT))]);
+  await take([await commands('commands-whole', nats, OO_EVENTSTORE_URL, tenantId(OO_TENANT))]);
   await oo.quiet();
   const hopsAt = await rawHops(nats, OO_EVENTSTORE_URL, OO_READMODELS_URL);
   await take(await signalToPage(oo, hopsAt));
