@@ -63,7 +63,12 @@ export class ProjectionsHost {
       health.add(name, () => ({
         // Paused is what somebody wants: no reason to hold up a start or to send requests elsewhere.
         ok: worker.isReady || worker.isPaused,
-        detail: { position: String(worker.position), paused: worker.isPaused, ...worker.counts },
+        detail: {
+          position: String(worker.position),
+          paused: worker.isPaused,
+          ...(worker.failure === undefined ? {} : { reason: worker.failure }),
+          ...worker.counts,
+        },
       }));
       this.#ends.push(figures.from(() => this.#readings(name, worker)));
       this.#running.push(worker.run(signal));

@@ -13,6 +13,7 @@ beforeEach(() => {
   told = [];
   supervisor = new Supervisor(join(folder, 'logs'), {
     onCrash: (name, how) => told.push(`${name} ended (${how})`),
+    onWait: (name, why) => told.push(`${name} waits: ${why}`),
     onBack: (name) => told.push(`${name} is back`),
     onRefusal: (message) => told.push(message),
     onChange: () => undefined,
@@ -76,6 +77,19 @@ it.each([
   },
   20_000,
 );
+
+it('says what a process waits for that takes long to be ready, and in the end why it was given up', async () => {
+  const reasons = ['the store is away', 'the store is away', 'the store is another'];
+  const waiting: ProcessSpec = {
+    ...spec('setInterval(() => undefined, 1000)'),
+    ready: async () => false,
+    waitsFor: async () => reasons.shift(),
+  };
+  await expect(supervisor.start(waiting, 12_000)).rejects.toThrow(
+    /part did not become ready: the store is away; see .*part\.log/,
+  );
+  expect(told).toEqual(['part waits: the store is away']);
+}, 30_000);
 
 it('tells that a process is back once it is ready again, and counts how often it was started', async () => {
   await supervisor.start(spec('setInterval(() => undefined, 1000)'));

@@ -11,6 +11,8 @@ export interface ProcessSpec {
   readonly env?: Readonly<Record<string, string>>;
   /** Asked again and again until it says yes. */
   readonly ready: () => Promise<boolean>;
+  /** Asked while that takes long: what it waits for, where it says so. */
+  readonly waitsFor?: () => Promise<string | undefined>;
   /** Where its health is read, if it has such a place. */
   readonly healthUrl?: string;
   readonly stopSignal?: NodeJS.Signals;
@@ -38,6 +40,8 @@ interface Running {
 export interface SupervisorEvents {
   /** A process ended that should not have; it is started again after `delayMs`. */
   onCrash(name: string, how: string, delayMs: number): void;
+  /** A process that starts is not ready yet, and says why. */
+  onWait?(name: string, why: string): void;
   /** A process that was started again is ready. */
   onBack?(name: string): void;
   /** A process that had been ready does not take its configuration; it is not started again. */
@@ -48,6 +52,8 @@ export interface SupervisorEvents {
 
 const LOG_LIMIT = 16 * 1024 * 1024;
 const READY_TIMEOUT_MS = 90_000;
+/** A start that takes longer is asked what it waits for. */
+const PATIENCE_MS = 5_000;
 const STOP_TIMEOUT_MS = 10_000;
 const FIRST_DELAY_MS = 100;
 const LONGEST_DELAY_MS = 5_000;
@@ -121,11 +127,21 @@ export class Supervisor {
   private async untilReady(running: Running, timeoutMs: number): Promise<void> {
     const { spec } = running;
     const deadline = Date.now() + timeoutMs;
+    let ask = Date.now() + PATIENCE_MS;
+    let why: string | undefined;
     for (let pause = FIRST_PAUSE_MS; !(await spec.ready()); pause = Math.min(pause * 1.2, LONGEST_PAUSE_MS)) {
       if (this.stopping) return;
       if (running.refusal !== undefined) throw new ConfigurationRefused(running.refusal);
-      if (Date.now() > deadline)
-        throw new Error(`${spec.name} did not become ready; see ${this.logPath(spec.name)}`);
+      if (Date.now() > deadline) {
+        const reason = why === undefined ? '' : `: ${why}`;
+        throw new Error(`${spec.name} did not become ready${reason}; see ${this.logPath(spec.name)}`);
+      }
+      if (Date.now() > ask) {
+        ask = Date.now() + PATIENCE_MS;
+        const before = why;
+        why = await spec.waitsFor?.();
+        if (why !== undefined && why !== before) this.events.onWait?.(spec.name, why);
+      }
       if (running.endsInARow >= ENOUGH_ENDS)
         throw new Error(
           `${spec.name} ends again and again${lastWords(running.tail)}; see ${this.logPath(spec.name)}`,

@@ -86,7 +86,7 @@ export class RelayController implements OnApplicationBootstrap, BeforeApplicatio
     } else if (what.kind === 'remade') {
       this.log.warn(
         { reason: what.reason },
-        'the broker stored nothing any more; its streams were made anew',
+        'the broker stored nothing any more, or had what the store has not; its streams were made anew',
       );
     } else if (what.kind === 'left-out') {
       const { id, type, position } = what.event;

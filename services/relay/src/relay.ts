@@ -1,4 +1,4 @@
-import { delay, type EventStore, type Standing, type StoredEvent } from '@oo/event-sourcing';
+import { AnotherPast, delay, type EventStore, type Standing, type StoredEvent } from '@oo/event-sourcing';
 import { CheckpointMirror, findCheckpoint } from './checkpoint.js';
 import { PipelineBroken, PipelinedPublisher, type PublisherOptions } from './pipelined-publisher.js';
 import type { Topic, TopicStanding } from './topic.js';
@@ -10,14 +10,17 @@ export type RelayReport =
   | { readonly kind: 'interrupted'; readonly error: unknown };
 
 /** What the relay needs of the store. */
-export type RelayedStore = Pick<EventStore, 'follow' | 'readAll' | 'readAllBackwards'>;
+export type RelayedStore = Pick<EventStore, 'follow' | 'head' | 'readAll' | 'readAllBackwards'>;
 
 export interface RelayOptions extends PublisherOptions {
   /** How often the stream is looked at, and the checkpoint mirrored. */
   readonly watchMs: number;
   /** Pause before it begins again after a failure. */
   readonly retryMs: number;
-  /** For so long the broker may answer questions and store nothing; then its streams are made anew. */
+  /**
+   * For so long the broker may answer questions and store nothing, or the store may have less than the broker; then the
+   * broker's streams are made anew.
+   */
   readonly remakeAfterMs: number;
 }
 
@@ -33,14 +36,15 @@ export const RELAY_OPTIONS: RelayOptions = {
  * Publishes every event of oO's streams to `OO_EVENTS`, in the order of the store. After any failure it asks the
  * stream where it stands and goes on from there; a stream that is missing is made again and filled as far back as it
  * retains. A stream that takes nothing any more (nats-server stays so after a full disk, until it is started again, and
- * says so to nobody: it gives no acknowledgement) is made anew, since nothing in it is the only copy. Two relays at a time publish the same, and the stream keeps each event once.
+ * says so to nobody: it gives no acknowledgement), or that has events which the store has not, is made anew, since
+ * nothing in it is the only copy. Two relays at a time publish the same, and the stream keeps each event once.
  */
 export class Relay {
   readonly #options: RelayOptions;
   #publisher: PipelinedPublisher | undefined;
   #startedAfter = -1n;
-  /** Since when the broker answers questions and stores nothing. */
-  #unstoredSince: number | undefined;
+  /** Since when the broker answers questions and stores nothing, or has events that the store has not. */
+  #uselessSince: number | undefined;
   /** How often in a row the stream had an event before, at another place than where it was to go. */
   #repeats = 0;
 
@@ -72,25 +76,25 @@ export class Relay {
       } catch (error) {
         if (signal.aborted) return;
         this.report({ kind: 'interrupted', error });
-        await this.#remakeIfUnstored(error);
+        await this.#remakeIfUseless(error);
         await delay(this.#options.retryMs, signal);
       }
     }
   }
 
-  async #remakeIfUnstored(error: unknown): Promise<void> {
+  async #remakeIfUseless(error: unknown): Promise<void> {
     // Every round begins with questions: what else goes wrong shows that the broker is away or slow, not that it is stuck.
     const why = error instanceof PipelineBroken ? error.why : undefined;
     // What the stream has had before is known without a write, and says nothing of it.
     if (why === 'repeated') return;
-    if (why !== 'unstored') {
-      this.#unstoredSince = undefined;
+    if (why !== 'unstored' && !(error instanceof AnotherPast)) {
+      this.#uselessSince = undefined;
       return;
     }
     const now = performance.now();
-    this.#unstoredSince ??= now;
-    if (now - this.#unstoredSince < this.#options.remakeAfterMs) return;
-    this.#unstoredSince = undefined;
+    this.#uselessSince ??= now;
+    if (now - this.#uselessSince < this.#options.remakeAfterMs) return;
+    this.#uselessSince = undefined;
     try {
       await this.topic.remake();
       this.#repeats = 0;
@@ -108,6 +112,10 @@ export class Relay {
     const mirror = new CheckpointMirror(this.topic, stream);
     const found = await findCheckpoint(last, stream, mirror, this.store, Date.now());
     const { position, sequence } = found;
+    const end = (await this.store.head()) ?? -1n;
+    // It would wait for events behind a place that the store has yet to come to, and leave out all before it.
+    if (position !== undefined && position > end)
+      throw new AnotherPast(`OO_EVENTS is at position ${position}, and the store ends at ${end}`);
     // Once, another relay was faster and the next round begins behind its messages. Twice, the end of the stream is
     // older than what it has had: what follows that end is stored again, since consumers take neighbours for such.
     const naming = this.#repeats > 1 ? 'place' : 'event';
@@ -125,7 +133,7 @@ export class Relay {
       await Promise.race([following, watching, publisher.failed]);
       if (signal.aborted) await this.#finish(publisher, mirror);
     } catch (error) {
-      if (publisher.acknowledged !== undefined) this.#unstoredSince = undefined;
+      if (publisher.acknowledged !== undefined) this.#uselessSince = undefined;
       const why = error instanceof PipelineBroken ? error.why : undefined;
       if (why === 'repeated') this.#repeats++;
       else if (why !== 'unstored') this.#repeats = 0;

@@ -23,6 +23,7 @@ const storeOf = (events: readonly StoredEvent[]): RelayedStore => ({
   readAllBackwards: async function* () {
     yield [...events].reverse();
   },
+  head: async () => events.at(-1)?.position,
   follow: async (after, handle, signal) => {
     for (const event of events) if (event.position > (after ?? -1n) && !signal.aborted) await handle(event);
     while (!signal.aborted) await delay(5, signal);
@@ -95,7 +96,7 @@ async function relayed(topic: FakeTopic, events: readonly StoredEvent[]): Promis
   const relay = new Relay(topic, storeOf(events), (report) => reports.push(report), options);
   relay.run(stop.signal);
   const head = events.at(-1)?.position ?? -1n;
-  while (relay.standing.position < head || !relay.standing.atRest) await delay(2, stop.signal);
+  while (relay.standing.position !== head || !relay.standing.atRest) await delay(2, stop.signal);
   return reports;
 }
 
@@ -111,6 +112,16 @@ describe('a stream', () => {
       expect(reports.map(({ kind }) => kind)).toContain('remade');
     },
   );
+
+  it('that has events which the store has not, as after a backup was put back, is made anew', async () => {
+    const topic = new FakeTopic();
+    topic.stored = [10n, 20n, 30n, 40n];
+    const reports = await relayed(topic, [1, 2].map(eventAt));
+    expect(topic.remade).toBe(1);
+    expect(topic.stored).toEqual([10n, 20n]);
+    const reason = reports.find((report) => report.kind === 'remade')?.reason;
+    expect(reason).toMatch(/the store ends at 20/);
+  });
 
   // Found by the simulation: what the stream had had before was passed over, and its end had another neighbour.
   it('whose end is older than what it has had gets what follows that end once more', async () => {

@@ -1,4 +1,4 @@
-import { EventStore, type ReadModels, readModels } from '@oo/event-sourcing';
+import { AnotherPast, EventStore, type ReadModels, readModels } from '@oo/event-sourcing';
 import { CommandError, EXIT } from '../output.js';
 import { runningIn } from '../running.js';
 import type { Settings } from '../up/settings.js';
@@ -38,6 +38,9 @@ export async function withTables<Result>(
   const store = EventStore.connect(servers.OO_EVENTSTORE_URL);
   try {
     return await use(sql, store);
+  } catch (error) {
+    // Nothing is wrong with oO: what is kept here and the store do not belong together.
+    throw error instanceof AnotherPast ? new CommandError(EXIT.differs, error.message) : error;
   } finally {
     await sql.end({ timeout: 1 });
     await store.close();

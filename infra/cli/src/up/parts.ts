@@ -15,6 +15,7 @@ import {
   postgresUrl,
   type Secrets,
 } from '@oo/embedded';
+import { z } from 'zod';
 import { inDataDir, type Settings } from './settings.js';
 
 const OIDC_CLIENT_ID = 'oo';
@@ -91,6 +92,25 @@ async function answers(url: string): Promise<boolean> {
   }
 }
 
+const unready = z.object({
+  checks: z.record(
+    z.string(),
+    z.object({ ok: z.boolean(), detail: z.object({ reason: z.string().optional() }).optional() }),
+  ),
+});
+
+/** The first reason that a process gives for not being ready. */
+async function reasonOf(url: string): Promise<string | undefined> {
+  try {
+    const response = await fetch(url, { signal: AbortSignal.timeout(2000) });
+    const { checks } = unready.parse(await response.json());
+    return Object.values(checks).find(({ ok, detail }) => !ok && detail?.reason !== undefined)?.detail
+      ?.reason;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The store, the broker and the database, as far as they are embedded. */
 export async function infrastructure(
   settings: Settings,
@@ -152,6 +172,7 @@ export function services(settings: Settings, secrets: Secrets, places: Places): 
       env: { ...common, ...env, OO_HEALTH_PORT: String(port) },
       healthUrl,
       ready: () => answers(healthUrl),
+      waitsFor: () => reasonOf(healthUrl),
     };
   };
   const node = (name: string, env: Environment) =>

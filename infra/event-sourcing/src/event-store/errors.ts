@@ -11,6 +11,22 @@ export class EventStoreUnavailable extends Error {
   }
 }
 
+/**
+ * Something that follows from the store knows more than the store has: it follows from another one, or this one was put
+ * back from a backup. (Or it is a follower that lags behind, for a moment.)
+ */
+export class AnotherPast extends Error {
+  /** @param what is known, and what the store says instead */
+  constructor(what: string, options?: ErrorOptions) {
+    super(
+      `${what}. Where the store is another one, or was put back from a backup, make anew what follows from it: ` +
+        'stop oO, and oo reset --derived',
+      options,
+    );
+    this.name = 'AnotherPast';
+  }
+}
+
 /** Another wrote first. */
 export class WrongRevision extends Error {
   constructor(

@@ -11,7 +11,13 @@ import {
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { type DomainEvent, EVENTS, type Metadata, metadataJson, payloadJson } from '@oo/contracts';
 import { readEvents, readOfAll } from './all.js';
-import { EventStoreUnavailable, StreamGone, unavailableBecause, WrongRevision } from './errors.js';
+import {
+  AnotherPast,
+  EventStoreUnavailable,
+  StreamGone,
+  unavailableBecause,
+  WrongRevision,
+} from './errors.js';
 import { quiet } from './quiet.js';
 import { isOurs, type StoredEvent, storedEvent } from './stored-event.js';
 import { followAll } from './subscription.js';
@@ -181,6 +187,11 @@ export class EventStore {
 
   #failure(error: unknown, stream: string): unknown {
     if (error instanceof StreamDeletedError) return new StreamGone(stream);
+    if (error instanceof Error && /Unexpected (Filtered)?ReadAllResult/.test(error.message)) {
+      return new AnotherPast('No event of the store begins at the position to read on from', {
+        cause: error,
+      });
+    }
     const unavailable = unavailableBecause(error);
     // A client whose first question about the server's features was not answered in time never asks it again.
     if (unavailable?.late === true) this.#client = EventStoreDBClient.connectionString(this.url);

@@ -1,3 +1,4 @@
+import { AnotherPast } from '../event-store/errors.js';
 import { startSpan, traceparent } from '../telemetry/tracing.js';
 import { commitBatch, commitRefold } from './commit.js';
 import type { FoldContext, Folded } from './fold.js';
@@ -70,6 +71,7 @@ export class ProjectionWorker {
   #position = -1n;
   #isReady = false;
   #isPaused = false;
+  #failure: unknown;
   /** Streams that changed on the way to the head. */
   readonly #untold = new Map<string, StreamMark>();
   #counts: WorkerCounts = { applied: 0, duplicates: 0, refilled: 0, refolded: 0, parked: 0, reads: 0 };
@@ -96,6 +98,12 @@ export class ProjectionWorker {
     return this.#isPaused;
   }
 
+  /** Why it is not ready, where it has failed. */
+  get failure(): string | undefined {
+    const error = this.#isReady ? undefined : this.#failure;
+    return error === undefined || error instanceof Error ? error?.message : String(error);
+  }
+
   get counts(): WorkerCounts {
     return this.#counts;
   }
@@ -108,6 +116,7 @@ export class ProjectionWorker {
       } catch (error) {
         this.#isReady = false;
         const isPaused = error instanceof ProjectionPaused;
+        this.#failure = isPaused ? undefined : error;
         if (!isPaused) this.#options.report?.({ kind: 'failed', error });
         else if (!this.#isPaused) this.#options.report?.({ kind: 'paused' });
         this.#isPaused = isPaused;
@@ -158,10 +167,13 @@ export class ProjectionWorker {
   async #requireSameStore(): Promise<void> {
     const { history, projection } = this.#options;
     const head = (await history.head()) ?? -1n;
-    if (head >= this.#position) return;
-    throw new Error(
-      `${projection.name} is at position ${this.#position} and the store ends at ${head}; ` +
-        `if that is another store, or an older backup of it: oo projections rebuild ${projection.name}`,
+    if (head >= this.#position) {
+      // A store that was put back may have grown beyond: but for a chance, none of its events begins just there.
+      if (this.#position >= 0n) await history.readAll(this.#position, 1)[Symbol.asyncIterator]().next();
+      return;
+    }
+    throw new AnotherPast(
+      `${projection.name} is at position ${this.#position}, and the store ends at ${head}`,
     );
   }
 

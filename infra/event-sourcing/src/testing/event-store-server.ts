@@ -6,6 +6,8 @@ import { startEventStore } from '@oo/eventstore';
 /** The embedded event store in this process, on a temporary folder. */
 export interface TestEventStore {
   readonly url: string;
+  /** Where it keeps its log. */
+  readonly dataDir: string;
   /** Stops it; calls fail until it is started again. */
   stop(): Promise<void>;
   /** Starts it again at the same address, on the same folder. */
@@ -29,6 +31,7 @@ export async function startTestEventStore(): Promise<TestEventStore> {
   await start();
   return {
     url: `esdb://127.0.0.1:${port}?tls=false`,
+    dataDir,
     stop,
     start,
     close: async () => {
