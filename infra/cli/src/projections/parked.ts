@@ -327,7 +327,12 @@ async function isCome(
   return withBrokerAt(servers.OO_NATS_URL, async (nats) => {
     const deadline = performance.now() + APPLIED_WITHIN_MS;
     while (performance.now() < deadline) {
-      if ((await parkedPerson(nats, user)).position >= position) return true;
+      try {
+        if ((await parkedPerson(nats, user)).position >= position) return true;
+      } catch (error) {
+        // It may be starting again; what is recorded it will come to.
+        if (!(error instanceof CommandError)) throw error;
+      }
       await delay(ASKED_EVERY_MS);
     }
     return false;

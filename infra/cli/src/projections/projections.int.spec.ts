@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { join } from 'node:path';
-import { OutcomeKind, streamOf, type UserId } from '@oo/contracts';
+import { OutcomeKind, partitionOf, QUERIES, streamOf, type UserId } from '@oo/contracts';
 import { ROOT } from '@oo/embedded';
 import { EventStore, type GivenEvent, type ReadModels, readModels } from '@oo/event-sourcing';
 import { ProjectionsModule, projectionsConfig, waitFor } from '@oo/projections';
@@ -11,6 +11,7 @@ import { type Backbone, startBackbone } from '@oo/service-host/testing';
 import { Command, CommanderError } from 'commander';
 import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { CommandError, EXIT } from '../output.js';
+import { withBrokerAt } from '../running.js';
 import { readSettings } from '../up/settings.js';
 import { addProjectionVerbs } from './commands.js';
 
@@ -335,6 +336,52 @@ describe('oo parked, of the recommender', () => {
       expect(await oo('parked', ...words), words.join(' ')).toMatchObject({ code: EXIT.unavailable });
     }
     expect(await store.readLast(streamOf('skips', user), 1)).toEqual([]);
+    recommender = startRecommender();
+    await recommenderAnswers();
+  }, 120_000);
+
+  it('waits until the recommender has come to the skip, and takes no answer of another version', async () => {
+    const user = someone();
+    await record(store, lifeOf(user).mood(1));
+    const waiting = {
+      userId: user,
+      stream: streamOf('signals', user),
+      revision: '0',
+      position: '1',
+      type: 'MoodReported',
+      recordedAt: null,
+      behind: 0,
+      error: 'a test',
+    };
+    await stopped(recommender);
+    // One that is played: it is slow to come to what is recorded, and then of another version.
+    let asked = 0;
+    await withBrokerAt(backbone.natsUrl, async (nats) => {
+      nats.subscribe(QUERIES.parked(partitionOf(user)), {
+        callback: (_error, message) => {
+          asked++;
+          const isCome = asked > 4;
+          if (asked === 4) {
+            message.respond(JSON.stringify({ problem: { detail: 'The past is still being read.' } }));
+            return;
+          }
+          const reply = { position: isCome ? '999999999' : '1', parked: isCome ? [] : [waiting] };
+          message.respond(JSON.stringify(asked > 6 ? reply : { ...reply, total: reply.parked.length }));
+        },
+      });
+      await nats.flush();
+      const shown = await oo('parked', 'show', 'recommender', user);
+      expect(shown.stdout).toContain('since a time that cannot be read');
+      expect(await json('parked', 'skip', 'recommender', user, '--reason', 'a test')).toMatchObject({
+        skipped: { type: 'MoodReported' },
+        parked: null,
+      });
+      expect(asked).toBe(6);
+      expect(await oo('parked', 'show', 'recommender', user)).toMatchObject({
+        code: EXIT.unavailable,
+        stderr: expect.stringContaining('its answer is of another version'),
+      });
+    });
     recommender = startRecommender();
     await recommenderAnswers();
   }, 120_000);
