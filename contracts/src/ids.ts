@@ -88,6 +88,11 @@ export function decisionIdOf(user: UserId, kind: string, triggerId: string): Dec
   return uuidv5(`${user}\n${kind}\n${triggerId}`, NAMESPACE.decision) as DecisionId;
 }
 
+/** The id of the command that ends a decision, whatever its end: the first one that is recorded wins. */
+export function recordCommandIdOf(decision: string): CommandId {
+  return derivedCommandId('record-decision', decision);
+}
+
 /** The id of a command that follows from something that has an id of its own: `name` says what it does to `subject`. */
 export function derivedCommandId(name: string, subject: string): CommandId {
   return uuidv5(`${name}\n${subject}`, NAMESPACE.command) as CommandId;

@@ -246,7 +246,9 @@ function build(object: typeof z.object) {
 
   const parkedEventSkipped = object(
     shape<ParkedEventSkipped>()({
-      projection: z.string().regex(/^[a-z][a-z0-9-]{0,49}$/, 'must be the name of a read model'),
+      projection: z
+        .string()
+        .regex(/^[a-z][a-z0-9-]{0,49}$/, 'must be the name of a read model, or recommender'),
       stream: z.string().min(1).max(120),
       revision: u64,
       eventType: name,

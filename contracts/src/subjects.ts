@@ -93,6 +93,10 @@ export const QUERIES = {
   progress: (worker: string) => `oo.qry.progress.${worker}`,
   /** Heard by the process that owns the person's partition, and by no other. */
   recommend: (user: UserId) => `oo.qry.recommender.recommend.${partitionOf(user)}`,
+  /** `{userId?}` → who of a partition is parked in the recommender; heard by the process that owns it. */
+  parked: (partition: number) => `oo.qry.recommender.parked.${partition}`,
+  /** `{userId}`: the recommender folds a parked person anew. Heard by the process that owns their partition. */
+  retryParked: (user: UserId) => `oo.qry.recommender.retry-parked.${partitionOf(user)}`,
 } as const;
 
 /** A hint, not a fact: a person's row in a read model has changed. */

@@ -8,7 +8,8 @@ const vectors = (name: string) =>
 
 describe('shared vectors', () => {
   it('ids', () => {
-    const { users, notUsers, signalCommandIds, eventIds, decisionIds, derivedCommandIds } = vectors('ids');
+    const { users, notUsers, signalCommandIds, eventIds, decisionIds, derivedCommandIds, recordCommandIds } =
+      vectors('ids');
     for (const { tenant, random, user } of users) {
       const bytes = Uint8Array.from(Buffer.from(random, 'hex'));
       expect(contracts.newUserId(contracts.tenantId(tenant), bytes)).toBe(user);
@@ -27,6 +28,9 @@ describe('shared vectors', () => {
     }
     for (const { name, subject, id } of derivedCommandIds) {
       expect(contracts.derivedCommandId(name, subject)).toBe(id);
+    }
+    for (const { decision, id } of recordCommandIds) {
+      expect(contracts.recordCommandIdOf(decision)).toBe(id);
     }
   });
 
@@ -47,10 +51,12 @@ describe('shared vectors', () => {
     for (const { stream, type, subject } of events) {
       expect(contracts.eventSubject(stream, type) ?? null).toBe(subject);
     }
-    for (const { user, proposal, changed, recommend } of people) {
+    for (const { user, proposal, changed, recommend, parked, retryParked } of people) {
       expect(contracts.proposalSubject(user)).toBe(proposal);
       expect(contracts.changedSubject('current-tip', user)).toBe(changed);
       expect(contracts.QUERIES.recommend(user)).toBe(recommend);
+      expect(contracts.QUERIES.parked(contracts.partitionOf(user))).toBe(parked);
+      expect(contracts.QUERIES.retryParked(user)).toBe(retryParked);
     }
     expect({
       eventsStream: contracts.EVENTS_STREAM,

@@ -36,6 +36,7 @@ write('ids', {
     ...one,
     id: contracts.derivedCommandId(one.name, one.subject),
   })),
+  recordCommandIds: [{ decision: uuid('3'), id: contracts.recordCommandIdOf(uuid('3')) }],
 });
 
 write(
@@ -63,6 +64,8 @@ write('subjects', {
     proposal: contracts.proposalSubject(user),
     changed: contracts.changedSubject('current-tip', user),
     recommend: contracts.QUERIES.recommend(user),
+    parked: contracts.QUERIES.parked(contracts.partitionOf(user)),
+    retryParked: contracts.QUERIES.retryParked(user),
   })),
   fixed: {
     eventsStream: contracts.EVENTS_STREAM,

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from oo.v1 import decisions_pb2
-from oo_contracts.ids import DecisionId, UserId, decision_id_of
+from oo_contracts.ids import DecisionId, UserId, decision_id_of, record_command_id_of
 
 POINTS_PER_HOUR: Final = 12
 KEPT_FOR_PAGE: Final = 3
@@ -70,6 +70,15 @@ class Agenda:
         if self._reconsider is not None and self._reconsider.id == trigger_id:
             self._reconsider = None
         self._snoozes.pop(trigger_id, None)
+
+    def close_recorded(self, command_id: str) -> None:
+        """A decision was recorded by this command; of what was recorded nothing can be known. Left open, its
+        point would be decided for ever: the first end of an id is its only one.
+        """
+        moments = [(self.decision_id(trigger), trigger) for trigger in self._moments()]
+        for decision_id, trigger in [*self._open.items(), *moments]:
+            if record_command_id_of(decision_id) == command_id:
+                self.close(decision_id, trigger.id)
 
     def reconsider(self, trigger: Trigger | None) -> None:
         """The newest recorded decision wants to be asked again, or not."""

@@ -10,6 +10,7 @@ from ml.recommender.belief import Lesson
 from ml.recommender.person import Person
 from ml.recommender.policies import POLICIES, policy_of
 from ml.recommender.prior import Prior, PriorUnknown, load_prior
+from ml.recommender.skips import left_out_of
 from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent
 from oo_contracts.ids import UserId
@@ -42,9 +43,13 @@ def new_person(user: UserId, prior: Prior, taught: Callable[[Lesson], None] = la
 
 
 def fold(user: UserId, prior: Prior, events: Iterable[RecordedEvent]) -> Person:
-    """The state after `events` of the person's streams, given in the order of positions."""
+    """The state after `events` of the person's streams, given in the order of positions. What they say is
+    to be left out is left out.
+    """
+    whole = list(events)
     person = new_person(user, prior)
-    for event in events:
+    person.left_out = left_out_of(whole)
+    for event in whole:
         person.fold(event)
     return person
 

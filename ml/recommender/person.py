@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol, TypeVar
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from ml.learning.person_model import Moment
@@ -17,8 +18,10 @@ from ml.recommender.agenda import Agenda, Trigger
 from ml.recommender.belief import Belief, Lesson
 from ml.recommender.fatigue import DISMISSED, IGNORED, SHOWN, SNOOZED, WELCOMED, Fatigue
 from ml.recommender.prior import Prior
-from oo.v1 import decisions_pb2, signals_pb2, tips_pb2, users_pb2
+from ml.recommender.skips import address_of, left_out_by
+from oo.v1 import decisions_pb2, operations_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts.envelope import RecordedEvent
+from oo_contracts.events import EventUnreadable
 from oo_contracts.ids import DecisionId, UserId
 from oo_contracts.instants import timestamp_ms
 
@@ -118,6 +121,10 @@ class Person:
         """Last revision folded of each stream."""
         self.position = -1
         """Commit position of the last event folded."""
+        self.left_out: frozenset[str] = frozenset()
+        """Addresses of events that the state leaves out. Whoever folds events gives it before the first: a
+        skip stands behind the event that it is about.
+        """
         self.erased = False
         self.consents: set[users_pb2.ConsentScope] = set()
         self.preferences = Preferences()
@@ -148,7 +155,18 @@ class Person:
         """The last decisions that somebody asked for, by the id of the request."""
 
     def fold(self, event: RecordedEvent) -> None:
-        """Takes the next event of the person's streams, in the order of positions."""
+        """Takes the next event of the person's streams, in the order of positions.
+
+        Raises EventUnreadable where its payload was not read and it is not left out.
+        """
+        if isinstance(event.data, operations_pb2.ParkedEventSkipped):
+            self._parked_event_skipped(event)
+            return
+        if self.left_out and address_of(event) in self.left_out:
+            self._leave_out(event)
+            return
+        if isinstance(event.data, Empty):
+            raise EventUnreadable(event.type, event.metadata.schema_version, "it was left out later")
         self.agenda.advance(event.metadata.recorded_at)
         self.revisions[event.stream] = event.revision
         self.position = event.position
@@ -230,6 +248,21 @@ class Person:
         until = max((end for start, end in self.busy.values() if start <= at < end), default=None)
         following = min((start for start, _ in self.busy.values() if start > at), default=None)
         return until, following
+
+    # What operators said.
+
+    def _parked_event_skipped(self, event: RecordedEvent) -> None:
+        """Of skips only those of the recommender count: a decision names the last one that it has seen."""
+        if left_out_by(event) is None:
+            return
+        self.revisions[event.stream] = event.revision
+        self.position = event.position
+
+    def _leave_out(self, event: RecordedEvent) -> None:
+        self.revisions[event.stream] = event.revision
+        self.position = event.position
+        if event.type in ENDS:
+            self.agenda.close_recorded(event.metadata.command_id)
 
     # The folds. Each returns the kind of the decision point that its event opens, if any.
 
@@ -468,6 +501,9 @@ _CONTEXT_TRIGGERS: Final[dict[signals_pb2.ContextKind, decisions_pb2.TriggerKind
     signals_pb2.CONTEXT_KIND_DEVICE_ACTIVE: decisions_pb2.TRIGGER_KIND_SIGNAL,
     signals_pb2.CONTEXT_KIND_PLACE_CHANGED: decisions_pb2.TRIGGER_KIND_SIGNAL,
 }
+
+ENDS: Final = frozenset({"TipProposed", "TipWithheld", "DecisionVoided"})
+"""Types of the events that end a decision."""
 
 FOLDS: Final[dict[str, Callable[[Person, RecordedEvent], decisions_pb2.TriggerKind | None]]] = {
     "TaskObserved": Person._task_observed,

@@ -13,11 +13,13 @@ from ml.recommender.policies import PolicyUnknown, policy_of
 from ml.recommender.policy import Account, Policy
 from ml.recommender.prior import Prior, PriorUnknown
 from ml.recommender.record import record_of
+from ml.recommender.skips import SKIPS, kept, left_out_by, left_out_of
 from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent
-from oo_contracts.events import payload_json
+from oo_contracts.events import EventUnreadable, payload_json
 from oo_contracts.ids import DecisionId, UserId, decision_id_of
 from oo_contracts.instants import timestamp_ms
+from oo_contracts.streams import stream_of
 
 Json = dict[str, Any]
 _ABSENT: Final = None
@@ -68,11 +70,11 @@ class _Recorded:
 
 def replay(user: UserId, events: Sequence[RecordedEvent], prior_version: str) -> History:
     """Replays a person's decisions. `events` are those of the person's streams, in any order, from the first
-    on.
+    on. What was left out when a decision was made is left out when it is made again.
 
     The state at the end is folded from the prior of `prior_version`.
     """
-    ordered = sorted(events, key=lambda event: event.position)
+    ordered = _ordered(events)
     decided = [_Recorded(event, record) for event in ordered if (record := record_in(event)) is not None]
     versions = {each.record.prior_version for each in decided}
     replayed = {
@@ -82,7 +84,7 @@ def replay(user: UserId, events: Sequence[RecordedEvent], prior_version: str) ->
     }
     return History(
         user=user,
-        state=_fold(user, ordered, prior_of(prior_version)),
+        state=_fold(user, ordered, prior_of(prior_version), left_out_of(ordered)),
         decisions=tuple(replayed[DecisionId(each.record.decision_id)] for each in decided),
     )
 
@@ -97,16 +99,20 @@ class Judged:
 
 def judged(user: UserId, events: Sequence[RecordedEvent], policy: Policy, prior: Prior) -> list[Judged]:
     """What `policy` with `prior` would have decided at each recorded decision, in their order, the past being
-    as it was: candidates and what their sources said of them are the record's.
+    as it was: candidates and what their sources said of them are the record's. A decision that had folded
+    what this build cannot read, and what was left out only later, is not among them.
 
     `events` are those of the person's streams, in any order, from the first on.
     """
-    ordered = sorted(events, key=lambda event: event.position)
-    decided = [_Recorded(event, record) for event in ordered if (record := record_in(event)) is not None]
+    ordered = _ordered(events)
+    decided = [
+        _Recorded(event, record) for event in kept(ordered) if (record := record_in(event)) is not None
+    ]
     moments = _moments(ordered)
     return [
         Judged(each.record, _decide(state, each, moments, policy, prior))
         for state, each in _states(user, ordered, decided, prior)
+        if isinstance(state, Person)
     ]
 
 
@@ -130,16 +136,37 @@ def _replay_prior(
         return
     moments = _moments(ordered)
     for state, each in _states(user, ordered, mine, prior):
-        yield _again(state, each, moments)
+        if isinstance(state, Person):
+            yield _again(state, each, moments)
+        else:
+            yield _impossible(user, each, str(state))
 
 
 def _states(
     user: UserId, ordered: Sequence[RecordedEvent], decided: Iterable[_Recorded], prior: Prior
-) -> Iterator[tuple[Person, _Recorded]]:
+) -> Iterator[tuple[Person | EventUnreadable, _Recorded]]:
     """The person as each decision saw them, folded from `prior`, in one pass where that is possible. A state
-    is good until the next one is asked for.
+    is good until the next one is asked for. Instead of it, why there is none: what another build had folded
+    was left out later, and cannot be read.
     """
+    skips = [event for event in ordered if event.stream == stream_of(SKIPS, user)]
+    by_skips: dict[frozenset[str], list[_Recorded]] = {}
+    for each in decided:
+        by_skips.setdefault(_left_out(skips, each.record), []).append(each)
+    for left_out, alike in by_skips.items():
+        yield from _states_without(user, ordered, alike, prior, left_out)
+
+
+def _states_without(
+    user: UserId,
+    ordered: Sequence[RecordedEvent],
+    decided: Iterable[_Recorded],
+    prior: Prior,
+    left_out: frozenset[str],
+) -> Iterator[tuple[Person | EventUnreadable, _Recorded]]:
+    """The same for decisions that had left the same events out."""
     state, folded = new_person(user, prior), 0
+    state.left_out = left_out
     place = {(event.stream, event.revision): index for index, event in enumerate(ordered)}
     passed: list[tuple[int, _Recorded]] = []
     for each in decided:
@@ -148,12 +175,21 @@ def _states(
             passed.append((cut, each))
         else:
             # Not what the recommender had seen at one moment: fold just what the record names.
-            yield _fold(user, _named(ordered, each.record), prior), each
+            try:
+                apart = _fold(user, _named(ordered, each.record), prior, left_out)
+            except EventUnreadable as error:
+                yield error, each
+            else:
+                yield apart, each
+    unreadable: EventUnreadable | None = None
     for cut, each in sorted(passed, key=lambda pair: pair[0]):
-        for event in ordered[folded:cut]:
-            state.fold(event)
+        try:
+            for event in ordered[folded:cut] if unreadable is None else ():
+                state.fold(event)
+        except EventUnreadable as error:
+            unreadable = error
         folded = cut
-        yield state, each
+        yield unreadable or state, each
 
 
 def _again(state: Person, each: _Recorded, moments: Mapping[str, int]) -> Replayed:
@@ -235,13 +271,35 @@ def _moment(kind: decisions_pb2.TriggerKind, trigger_id: str) -> str:
     return f"{'signal' if signal else kind} {trigger_id}"
 
 
+def _ordered(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+    """In the order of positions, without what was skipped elsewhere: nothing here depends on it."""
+    concerning = [
+        event
+        for event in events
+        if not event.stream.startswith(f"{SKIPS}-") or left_out_by(event) is not None
+    ]
+    return sorted(concerning, key=lambda event: event.position)
+
+
+def _left_out(skips: Iterable[RecordedEvent], record: decisions_pb2.DecisionRecord) -> frozenset[str]:
+    """What a decision had left out: the skips that it had seen say so."""
+    named = {folded.stream: folded.revision for folded in record.folded_to}
+    return left_out_of(event for event in skips if event.revision <= named.get(event.stream, -1))
+
+
 def _cut(place: Mapping[tuple[str, int], int], record: decisions_pb2.DecisionRecord) -> int | None:
     """How many of the first events the decision had seen, None where what it had seen is no beginning of
     them.
     """
     last = [place.get((folded.stream, folded.revision), -1) for folded in record.folded_to]
     count = max(last, default=-1) + 1
-    named = sum(folded.revision + 1 for folded in record.folded_to)
+    # Not folded.revision + 1: of a person's skips those of other names are not among the events.
+    named = sum(
+        sum((folded.stream, revision) in place for revision in range(folded.revision + 1))
+        if folded.stream.startswith(f"{SKIPS}-")
+        else folded.revision + 1
+        for folded in record.folded_to
+    )
     return count if -1 not in last and count == named else None
 
 
@@ -250,8 +308,9 @@ def _named(ordered: Sequence[RecordedEvent], record: decisions_pb2.DecisionRecor
     return [event for event in ordered if event.revision <= named.get(event.stream, -1)]
 
 
-def _fold(user: UserId, ordered: Iterable[RecordedEvent], prior: Prior) -> Person:
+def _fold(user: UserId, ordered: Iterable[RecordedEvent], prior: Prior, left_out: frozenset[str]) -> Person:
     person = new_person(user, prior)
+    person.left_out = left_out
     for event in ordered:
         person.fold(event)
     return person

@@ -18,11 +18,12 @@ from ml.recommender.agenda import Trigger
 from ml.recommender.catalogue import Advice
 from ml.recommender.decide import Decision, decide, prepare, unavailability
 from ml.recommender.fatigue import Planned
-from ml.recommender.person import Person
+from ml.recommender.person import ENDS, Person
 from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
 from ml.recommender.record import record_of
 from ml.recommender.shortlist import shortlist
+from ml.recommender.skips import address_of
 from ml.serving.broker import History, Unanswered
 from ml.serving.candidates import Candidates
 from ml.serving.clock import Clock
@@ -30,7 +31,7 @@ from ml.serving.people import People
 from oo.v1 import candidates_pb2, decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent, read_address, read_envelope
 from oo_contracts.events import payload_json
-from oo_contracts.ids import DecisionId, UserId, decision_id_of, tenant_of
+from oo_contracts.ids import DecisionId, UserId, decision_id_of, record_command_id_of, tenant_of
 from oo_contracts.streams import stream_of
 from oo_contracts.subjects import PROPOSALS_STREAM, proposal_subject
 
@@ -99,7 +100,8 @@ class Desk:
         self._people: People | None = None
         self._at_once = asyncio.Semaphore(AT_ONCE)
         self._tasks: dict[UserId, asyncio.Task[None]] = {}
-        self._ends: dict[DecisionId, asyncio.Future[End]] = {}
+        self._ends: dict[DecisionId, asyncio.Future[End | None]] = {}
+        """Whose end is waited for; None where it was left out."""
         self._requests: dict[UserId, dict[DecisionId, _Request]] = {}
         """What was asked for and has not ended, in the order of asking; the first may be under way."""
         self._requested: dict[DecisionId, End] = {}
@@ -141,6 +143,8 @@ class Desk:
         """An event was folded into the person's state."""
         if isinstance(event.data, End):
             self._ended(event.data)
+        elif event.type in ENDS:
+            self._left_out(event)
         if event.metadata.traceparent is not None:
             self._traces[event.id] = event.metadata.traceparent
             if len(self._traces) > TRACES:
@@ -277,7 +281,8 @@ class Desk:
     async def _bring_to_end(
         self, user: UserId, decision_id: DecisionId, trigger: Trigger, request: _Request | None = None
     ) -> End | None:
-        """None where it has no end, and nobody to wait for it: the person is gone, or whoever asked.
+        """None where it has no end, and nobody to wait for it: the person is gone, or whoever asked. So it is
+        where its end was left out.
 
         What nobody waits for any more may have been sent. Its proposal then lies in the stream before all
         later ones of the person, and the tips service makes it a fact or voids it in its turn; that is folded
@@ -323,7 +328,7 @@ class Desk:
                     address = read_address(envelope)
                     if address.revision > person.revisions.get(stream, -1):
                         return
-                    if address.type not in _ENDS:
+                    if address.type not in ENDS or address_of(address) in person.left_out:
                         continue
                     data = read_envelope(envelope).data
                     if isinstance(data, End) and _decided(data)[0] == decision_id:
@@ -413,15 +418,20 @@ class Desk:
         if waiting is not None and not waiting.done():
             waiting.set_result(end)
 
+    def _left_out(self, event: RecordedEvent) -> None:
+        """An operator has given the end of a decision up: all that is known of it is which decision it ended.
+        That will have no other.
+        """
+        for decision_id, waiting in self._ends.items():
+            if record_command_id_of(decision_id) == event.metadata.command_id and not waiting.done():
+                waiting.set_result(None)
+
     def _schedule(self, user: UserId, at: int | None) -> None:
         if at is None or self._scheduled.get(user) == at:
             return
         self._scheduled[user] = at
         heapq.heappush(self._moments, (at, user))
         self._moments_changed.set()
-
-
-_ENDS: Final = frozenset({"TipProposed", "TipWithheld", "DecisionVoided"})
 
 
 def _decided(end: End) -> tuple[DecisionId, decisions_pb2.Trigger]:

@@ -11,11 +11,13 @@ from typing import Any, Final
 
 from nats.aio.client import Client
 
+from ml.recommender.skips import address_of, left_out_of
 from ml.serving.broker import History, Unanswered, connect
+from ml.serving.people import concerns
 from ml.serving.published import read_published
-from oo_contracts.envelope import RecordedEvent, read_envelope
+from oo_contracts.envelope import RecordedEvent, read_address, read_envelope, read_unread
 from oo_contracts.ids import UserId
-from oo_contracts.streams import FOLDED_CATEGORIES, owner_of, streams_of
+from oo_contracts.streams import owner_of, streams_of
 
 CONNECT_S: Final = 10.0
 
@@ -60,14 +62,29 @@ async def envelopes_of(file: Path | None, user: UserId | None) -> AsyncIterator[
 
 
 async def everybody(file: Path | None, user: UserId | None = None) -> dict[UserId, list[RecordedEvent]]:
-    """Events by person, each in the order of positions. Raises Unanswered."""
+    """Events by person, each in the order of positions, and with them what operators said of them; one that
+    was left out and cannot be read is there without its payload. Raises Unanswered, and ValueError where the
+    recommender's worker would park the person.
+    """
     by_person: dict[UserId, list[RecordedEvent]] = defaultdict(list)
+    unreadable = list[tuple[UserId, RecordedEvent, str]]()
     async for envelope in envelopes_of(file, user):
         owner = owner_of(str(envelope.get("stream")))
-        if owner is None or owner.user_id is None or owner.category not in FOLDED_CATEGORIES:
+        if owner is None or owner.user_id is None or user not in (None, owner.user_id):
             continue
-        if user in (None, owner.user_id):
+        if not concerns(read_address(envelope), envelope):
+            continue
+        try:
             by_person[owner.user_id].append(read_envelope(envelope))
+        except ValueError as error:
+            event = read_unread(envelope)
+            by_person[owner.user_id].append(event)
+            unreadable.append((owner.user_id, event, str(error)))
+    left_out = left_out_of(event for events in by_person.values() for event in events)
+    for person, event, reason in unreadable:
+        address = address_of(event)
+        if address not in left_out:
+            raise ValueError(f"{address}: {reason}. See: oo parked show recommender {person}")
     for events in by_person.values():
         events.sort(key=lambda event: event.position)
     return by_person

@@ -18,6 +18,7 @@ from ml.recommender.fold import LATEST_PRIOR
 from ml.recommender.person import Person
 from ml.recommender.policy import Account
 from ml.recommender.replay import Replayed, record_in, replay
+from ml.recommender.skips import left_out_by
 from ml.serving.broker import Unanswered
 from ml.serving.past import everybody
 from oo.v1 import decisions_pb2, tips_pb2
@@ -88,7 +89,12 @@ def _parser() -> argparse.ArgumentParser:
 def _people(by_person: dict[UserId, list[RecordedEvent]], until: int | None) -> Json | None:
     users = []
     for user, events in sorted(by_person.items()):
-        taken = [event for event in events if until is None or event.metadata.recorded_at <= until]
+        # What was left out later is left out: nobody could fold it before either.
+        taken = [
+            event
+            for event in events
+            if until is None or event.metadata.recorded_at <= until or left_out_by(event) is not None
+        ]
         history = replay(user, taken, _last_prior(taken))
         users.append(
             {

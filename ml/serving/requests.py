@@ -3,7 +3,7 @@
 import asyncio
 import json
 import uuid
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -21,11 +21,15 @@ from oo_contracts.problems import invalid_input, problem
 BODY_LIMIT: Final = 64 * 1024
 TIMEOUT_S: Final = 8.0
 
-_UserId = Annotated[str, Field(pattern=f"^{USER_ID.pattern}$", description="A pseudonym: TENANT_RANDOM.")]
+GivenUserId = Annotated[str, Field(pattern=f"^{USER_ID.pattern}$", description="A pseudonym: TENANT_RANDOM.")]
+_Model = TypeVar("_Model", bound=BaseModel)
 _Uuid = Annotated[str, Field(pattern=f"^{UUID.pattern}$")]
 _ELSEWHERE: Final = (
     "Another process decides for this person's partition. Ask that one, or over the broker at "
     "oo.qry.recommender.recommend.PARTITION."
+)
+_PARKED: Final = (
+    "An event of this person cannot be applied. Whoever runs oO sees it with: oo parked show recommender USER"
 )
 _MESSAGES: Final = {
     "missing": "is missing",
@@ -39,7 +43,7 @@ class RecommendRequest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
-    userId: _UserId  # noqa: N815
+    userId: GivenUserId  # noqa: N815
     dryRun: bool = False  # noqa: N815
     requestId: _Uuid | None = None  # noqa: N815
     """The same id again is the same decision."""
@@ -77,7 +81,7 @@ class Recommendations:
 
     async def answer(self, body: bytes) -> RecommendReply:
         """Parses and decides. Raises ProblemError."""
-        return await self.recommend(_parse(body))
+        return await self.recommend(parse(body, RecommendRequest))
 
     async def recommend(self, wanted: RecommendRequest) -> RecommendReply:
         """Decides for a person. Raises ProblemError."""
@@ -87,7 +91,7 @@ class Recommendations:
         if not self._people.owns(user):
             raise ProblemError(problem("unavailable", _ELSEWHERE))
         if user in self._people.parked:
-            raise ProblemError(problem("unavailable", "A newer build has to read this person's events."))
+            raise ProblemError(problem("unavailable", _PARKED))
         person = self._people.get(user)
         if person is None:
             raise ProblemError(problem("unknown-user", f"Nothing is known of {user}; register them first."))
@@ -134,7 +138,8 @@ def _reply(record: decisions_pb2.DecisionRecord) -> RecommendReply:
     return RecommendReply(tip=tip, decision=payload_json(record))
 
 
-def _parse(body: bytes) -> RecommendRequest:
+def parse(body: bytes, model: type[_Model]) -> _Model:
+    """Raises ProblemError, which names the field."""
     if len(body) > BODY_LIMIT:
         raise ProblemError(problem("too-large", f"Send at most {BODY_LIMIT} bytes."))
     try:
@@ -142,7 +147,7 @@ def _parse(body: bytes) -> RecommendRequest:
     except (ValueError, RecursionError) as error:
         raise ProblemError(problem("malformed-json", "Send a JSON object.")) from error
     try:
-        return RecommendRequest.model_validate(json_body)
+        return model.model_validate(json_body)
     except ValidationError as error:
         raise ProblemError(invalid_input([_field(each) for each in error.errors()])) from error
 

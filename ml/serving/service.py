@@ -6,6 +6,7 @@ import hashlib
 import json
 import socket
 from collections.abc import Awaitable, Callable
+from functools import partial
 from logging import Logger
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ from ml.serving.desk import Desk
 from ml.serving.feed import Feed
 from ml.serving.figures import Figures
 from ml.serving.http import Checks, application
+from ml.serving.parking import Parking
 from ml.serving.people import People
 from ml.serving.published import read_published
 from ml.serving.requests import ProblemError, Recommendations
@@ -30,7 +32,7 @@ from ml.serving.settings import Settings
 from ml.serving.worker import Worker
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.problems import invalid_input, problem
-from oo_contracts.subjects import progress_subject, recommend_filter
+from oo_contracts.subjects import parked_filter, progress_subject, recommend_filter, retry_parked_filter
 
 NAME: Final = "recommender"
 RELEASE: Final = "0.1.0"
@@ -63,6 +65,7 @@ class Service:
         self._worker = Worker(self._people, self._history, self._feed, self._desk, log)
         self._figures = Figures(self._worker, self._people, self._history, self._clock)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
+        self._parking = Parking(self._people, self._worker)
 
     async def run(self, listener: socket.socket | None) -> None:
         """Runs until it is cancelled or one of its parts fails for good. `listener` is where HTTP is
@@ -112,6 +115,12 @@ class Service:
         recommend = self._answers(self._recommend)
         for partition in sorted(self._settings.partitions):
             await self._client.subscribe(recommend_filter(partition), queue="oo", cb=recommend)
+            for subject, answer in (
+                (parked_filter(partition), self._parking.parked),
+                (retry_parked_filter(partition), self._parking.retry),
+            ):
+                heard = self._answers(partial(answer, partition))
+                await self._client.subscribe(subject, queue="oo", cb=heard)
 
     def _disconnected(self, reason: str) -> None:
         self._log.warning("the broker cannot be reached", extra={"reason": reason})

@@ -1,12 +1,25 @@
+import asyncio
 import json
+import logging
 import math
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from ml.evaluation.ope.store import log_of
+from ml.learning.lessons import lessons_of
+from ml.recommender.fold import LATEST_PRIOR, prior_of
+from ml.recommender.person import Person
+from ml.recommender.policies import CURRENT
+from ml.recommender.replay import replay
+from ml.serving.past import everybody
+from ml.serving.people import People
 from ml.serving.replay import main
 from ml.testing.life import Life, user_of
+from oo.v1 import operations_pb2
+from oo_contracts.envelope import RecordedEvent
+from oo_contracts.partition import PARTITIONS
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +149,135 @@ def test_what_is_wrong_is_said_with_its_exit_code(
         with pytest.raises(SystemExit) as stopped:
             main([*arguments, "--events", file])
         assert stopped.value.code == 2
+
+
+def skip(life: Life, envelope: Any, projection: str = "recommender") -> None:
+    """An operator gives an event up; the life goes on from the state that the recommender then has."""
+    life.record(
+        operations_pb2.ParkedEventSkipped(
+            projection=projection,
+            stream=envelope["stream"],
+            revision=int(envelope["revision"]),
+            event_type=envelope["type"],
+            reason="a test",
+        )
+    )
+    people = People(life.prior, range(PARTITIONS), logging.getLogger("test"), lambda _user, _event: None)
+    people.refold(life.user, life.envelopes)
+    person = people.get(life.user)
+    assert person is not None
+    life.person = person
+
+
+@pytest.mark.parametrize("readable", [False, True], ids=["never read", "folded for a while"])
+@pytest.mark.parametrize("policy", ["heuristic", "learned"])
+def test_decisions_before_and_after_a_skip_come_out_bit_identical(
+    readable: bool,
+    policy: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    life = Life(43, CURRENT[policy])
+    life.live(3)
+    life.task("demo:task:given-up", 3_600_000)
+    given_up = life.envelopes[-1]
+    if readable:
+        # Another build could, and decided by it, until one came that cannot.
+        life.live(1)
+    before = len(life.decisions)
+    skip(life, life.envelopes[3], projection="timeline")
+    if not readable:
+        given_up["metadata"]["schemaVersion"] = 99
+    life.now += 60_000
+    skip(life, given_up)
+    life.live(2)
+    # More of other names, which no decision names.
+    skip(life, life.envelopes[5], projection="current-tip")
+    life.live(1)
+    assert before < len(life.decisions)
+    assert dict(life.decisions[-1].folded_to)[f"skips-{life.user}"] == 1
+    assert f"skips-{life.user}" not in dict(life.decisions[before - 1].folded_to)
+    file = events_file(tmp_path, life)
+    assert main(["--user", life.user, "--json", "--events", file]) == 0
+    (user,) = json.loads(capsys.readouterr().out)["users"]
+    assert user["decisions"] == len(life.decisions)
+    assert user["state"]["stateDigest"] == life.person.digest
+    assert user["state"]["foldedTo"][f"skips-{life.user}"] == "1"
+    # Also where the past ends before it was skipped.
+    until = given_up["metadata"]["recordedAt"]
+    assert main(["--user", life.user, "--until", until, "--json", "--events", file]) == 0
+    (user,) = json.loads(capsys.readouterr().out)["users"]
+    assert 0 < user["decisions"] <= before
+
+    if readable:
+        # Given all that stands in the streams, as well.
+        folded = []
+
+        def counting(person: Person, event: RecordedEvent, fold: Any = Person.fold) -> None:
+            folded.append(event)
+            fold(person, event)
+
+        monkeypatch.setattr(Person, "fold", counting)
+        again = replay(life.user, life.events[::-1], life.prior.version)
+        # In a pass for those before, one for those after, and one for the state at the end.
+        assert len(folded) <= 3 * len(life.envelopes)
+        assert [each.identical for each in again.decisions] == [True] * len(life.decisions)
+        assert again.state.revisions == life.person.revisions
+
+    # Without the word for it, it is not left out.
+    def unsay(envelopes: list[Any]) -> None:
+        said = [each for each in envelopes if each["data"].get("projection") == "recommender"]
+        envelopes.remove(said[0])
+
+    assert main(["--user", life.user, "--events", events_file(tmp_path, life, change=unsay)]) in (1, 3)
+
+
+def test_who_is_parked_is_named_with_what_to_do(
+    life: Life, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def spoil(envelopes: list[Any]) -> None:
+        envelopes[-1]["metadata"]["schemaVersion"] = 99
+
+    assert main(["--all", "--events", events_file(tmp_path, life, change=spoil)]) == 3
+    said = capsys.readouterr().err
+    last = life.envelopes[-1]
+    assert f"{last['stream']}@{last['revision']}: cannot read {last['type']} version 99" in said
+    assert f"oo parked show recommender {life.user}" in said
+
+
+def test_evaluation_and_the_prior_leave_out_what_was_skipped(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    life, prior = Life(44, CURRENT["learned"]), prior_of(LATEST_PRIOR)
+    life.live(6)
+
+    def taught() -> tuple[int, int]:
+        by_person = asyncio.run(everybody(Path(events_file(tmp_path, life))))
+        log = log_of(by_person, CURRENT["learned"], prior)
+        return len(log.action), len(lessons_of(life.user, by_person[life.user], prior).rewards)
+
+    rows, lessons = taught()
+    of_tip = {each["data"]["tipId"] for each in life.envelopes if each["type"] == "TipShown"}
+    closed = next(
+        each
+        for each in life.envelopes
+        if each["type"] == "DecisionOutcomeClosed" and each["data"]["decisionId"] in of_tip
+    )
+    skip(life, closed, projection="timeline")
+    assert taught() == (rows, lessons)
+    skip(life, closed)
+    assert taught() == (rows - 1, lessons - 1)
+    # Had another build read it, this one would not know what the decisions of that time had seen.
+    closed["metadata"]["schemaVersion"] = 99
+    stream, revision = closed["stream"], int(closed["revision"])
+    later = [each for each in life.decisions if dict(each.folded_to).get(stream, -1) >= revision]
+    assert later
+    fewer, taught_without = taught()
+    assert 0 < fewer < rows - 1
+    assert taught_without == lessons - 1
+    file = events_file(tmp_path, life)
+    assert main(["--user", life.user, "--json", "--events", file]) == 1
+    (user,) = json.loads(capsys.readouterr().out)["users"]
+    assert [each["fields"][0]["field"] for each in user["differences"]] == ["(decision)"] * len(later)
+    assert {each["decisionId"] for each in user["differences"]} == {each.id for each in later}

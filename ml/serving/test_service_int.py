@@ -15,8 +15,11 @@ import nats
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
+from nats.errors import NoRespondersError
 
+from ml.recommender import decide as decide_module
 from ml.recommender.fold import COMMON_PRIOR, LATEST_PRIOR, fold, prior_of
+from ml.recommender.person import Person
 from ml.recommender.replay import replay
 from ml.serving import desk as desk_module
 from ml.serving import requests as requests_module
@@ -24,8 +27,9 @@ from ml.serving.service import serve
 from ml.serving.settings import Settings
 from ml.testing.backbone import World, free_port, nats_server
 from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
-from oo.v1 import signals_pb2, tips_pb2, users_pb2
+from oo.v1 import operations_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts import subjects
+from oo_contracts.envelope import read_envelope, read_unread
 from oo_contracts.instants import instant
 from oo_contracts.partition import PARTITIONS, partition_of
 
@@ -280,6 +284,199 @@ async def test_one_who_cannot_be_read_waits_and_everyone_else_goes_on(oo: Runnin
     async with httpx.AsyncClient() as http:
         report = (await http.get(f"http://127.0.0.1:{oo.port}/health")).json()
     assert report["checks"]["state"]["detail"]["parked"] == 1
+
+
+async def ask(oo: Running, subject: str, body: Any) -> Any:
+    reply = await oo.world.client.request(subject, json.dumps(body).encode(), timeout=5)
+    return json.loads(reply.data)
+
+
+async def parked(oo: Running, life: Life) -> list[Any]:
+    """Who of the person's partition is parked, once all that there is has been folded: of several processes
+    it may have been another one that said so of itself.
+    """
+    async with asyncio.timeout(10):
+        while True:
+            answer = await ask(oo, subjects.parked_subject(life.user), {})
+            if int(answer["position"]) >= oo.world.head:
+                break
+            await asyncio.sleep(0.02)
+    assert answer["total"] == len(answer["parked"])
+    found: list[Any] = answer["parked"]
+    return found
+
+
+async def skip(oo: Running, life: Life, envelope: Any, projection: str = "recommender") -> None:
+    skipped = operations_pb2.ParkedEventSkipped(
+        projection=projection,
+        stream=envelope["stream"],
+        revision=int(envelope["revision"]),
+        event_type=envelope["type"],
+        reason="a test",
+    )
+    await oo.world.record(life, skipped)
+    await oo.world.quiet()
+
+
+async def dry(oo: Running, life: Life) -> Any:
+    """A decision on the state as it is; nothing is recorded of it."""
+    body = {"userId": life.user, "dryRun": True, "requestId": request_id(99)}
+    return await ask(oo, subjects.recommend_subject(life.user), body)
+
+
+async def test_who_is_parked_is_told_and_goes_on_when_the_event_is_left_out(oo: Running) -> None:
+    broken, well = await newcomer(oo, 1), await newcomer(oo, 2)
+    assert partition_of(broken.user) != partition_of(well.user)
+    await oo.start()
+    await oo.world.quiet()
+    assert await parked(oo, broken) == await parked(oo, well) == []
+    before = len(oo.world.proposals)
+    # Broken before anybody hears of it.
+    broken.record(signals_pb2.MoodReported(valence=-2))
+    given_up = broken.envelopes[-1]
+    given_up["metadata"]["schemaVersion"] = 99
+    await oo.world.relay()
+    await oo.world.record(broken, signals_pb2.MoodReported(valence=1))
+    await oo.world.record(well, signals_pb2.MoodReported(valence=1))
+    await oo.world.quiet()
+    assert {proposal.user_id for proposal in oo.world.proposals[before:]} == {well.user}
+    (waiting,) = await parked(oo, broken)
+    assert waiting == {
+        "userId": broken.user,
+        "stream": given_up["stream"],
+        "revision": given_up["revision"],
+        "position": given_up["position"],
+        "type": "MoodReported",
+        "eventId": given_up["id"],
+        "recordedAt": given_up["metadata"]["recordedAt"],
+        "behind": 1,
+        "error": "cannot read MoodReported version 99: newest version known here is 1",
+    }
+    assert await parked(oo, well) == []
+    one = await ask(oo, subjects.parked_subject(broken.user), {"userId": broken.user})
+    assert one["parked"] == [waiting]
+    # Tried again it is parked again.
+    again = await ask(oo, subjects.retry_parked_subject(broken.user), {"userId": broken.user})
+    assert again == {"applied": 5, "parked": waiting}
+    refused = await dry(oo, broken)
+    assert "oo parked show recommender" in refused["problem"]["detail"]
+    # What a read model leaves out is nothing to the recommender.
+    await skip(oo, broken, given_up, projection="timeline")
+    assert await parked(oo, broken) == [waiting]
+    ended = len(broken.ended)
+    await skip(oo, broken, given_up)
+    assert await parked(oo, broken) == []
+    assert len(broken.ended) > ended
+    folded = {each.stream: each.revision for each in oo.world.proposals[-1].decision.folded_to}
+    assert folded[f"skips-{broken.user}"] == 1
+    assert folded[given_up["stream"]] == int(given_up["revision"]) + 1
+    # A restart makes the same of it, and all of it replays.
+    first = await dry(oo, broken)
+    await oo.kill()
+    await oo.start()
+    await oo.world.quiet()
+    assert await parked(oo, broken) == []
+    assert await dry(oo, broken) == first
+    events = [(read_unread if each is given_up else read_envelope)(each) for each in broken.envelopes]
+    again = replay(broken.user, events, COMMON_PRIOR)
+    assert [each.identical for each in again.decisions] == [True] * len(broken.ended)
+
+
+async def test_a_retry_applies_what_can_be_applied_by_now(oo: Running) -> None:
+    life = await newcomer(oo)
+    life.envelopes[-1]["metadata"]["schemaVersion"] = 99
+    await oo.start()
+    await oo.world.quiet()
+    assert len(await parked(oo, life)) == 1
+    life.envelopes[-1]["metadata"]["schemaVersion"] = 2
+    answer = await ask(oo, subjects.retry_parked_subject(life.user), {"userId": life.user})
+    assert answer == {"applied": len(life.envelopes), "parked": None}
+    await oo.world.quiet()
+    assert len(life.ended) == 1
+    assert await parked(oo, life) == []
+    # Nothing waits any more.
+    answer = await ask(oo, subjects.retry_parked_subject(life.user), {"userId": life.user})
+    assert answer == {"applied": 0, "parked": None}
+
+
+async def test_a_decision_whose_end_is_left_out_holds_nobody_up(oo: Running) -> None:
+    life = await newcomer(oo)
+    oo.world.accepts = False
+    await oo.start()
+    while not oo.world.proposals:
+        await asyncio.sleep(0.01)
+    life.accept(oo.world.proposals[0].decision)
+    end = life.envelopes[-1]
+    end["metadata"]["schemaVersion"] = 99
+    oo.world.accepts = True
+    await oo.world.relay()
+    await skip(oo, life, end)
+    await oo.world.record(life, signals_pb2.MoodReported(valence=-1))
+    await oo.world.quiet()
+    assert len(life.ended) == len(set(life.ended)) == 2
+
+
+async def test_each_process_with_partitions_tells_of_its_own_and_folds_its_own_skips(
+    oo: Running,
+) -> None:
+    life, other = await newcomer(oo, 1), await newcomer(oo, 2)
+    for each in (life, other):
+        each.envelopes[-1]["metadata"]["schemaVersion"] = 99
+    mine = frozenset({partition_of(life.user)})
+    await oo.start(partitions=mine)
+    with pytest.raises(NoRespondersError):
+        await ask(oo, subjects.parked_subject(other.user), {})
+    beside = Running(oo.url, oo.world.client)
+    await beside.start(partitions=frozenset(range(PARTITIONS)) - mine)
+    try:
+        for _ in range(8):
+            for each in (life, other):
+                assert [one["userId"] for one in await parked(oo, each)] == [each.user]
+        await skip(oo, other, other.envelopes[-1])
+        assert await parked(oo, other) == []
+        assert [one["userId"] for one in await parked(oo, life)] == [life.user]
+        await skip(oo, life, life.envelopes[-1])
+        assert await parked(oo, life) == []
+    finally:
+        await beside.kill()
+
+
+async def test_a_question_about_parked_people_that_is_wrong_says_what(oo: Running) -> None:
+    life, other = await newcomer(oo, 1), await newcomer(oo, 2)
+    await oo.start()
+    for subject in (subjects.parked_subject(life.user), subjects.retry_parked_subject(life.user)):
+        for body, field in (
+            ({"userId": other.user}, "userId"),
+            ({"userId": "me"}, "userId"),
+            ({"userId": life.user, "reason": "x"}, "reason"),
+        ):
+            problem = (await ask(oo, subject, body))["problem"]
+            assert problem["type"] == "urn:oo:problem:invalid-input"
+            assert [error["field"] for error in problem["errors"]] == [field]
+    missing = (await ask(oo, subjects.retry_parked_subject(life.user), {}))["problem"]
+    assert [error["field"] for error in missing["errors"]] == ["userId"]
+
+
+async def test_a_decision_that_fails_ends_nobody_elses(oo: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    failing, well = await newcomer(oo, 1), await newcomer(oo, 2)
+    decide = decide_module.decide
+
+    def sometimes(person: Person, *arguments: Any) -> Any:
+        if person.user == failing.user:
+            raise ZeroDivisionError("a bug")
+        return decide(person, *arguments)
+
+    monkeypatch.setattr(desk_module, "decide", sometimes)
+    await oo.start()
+    for valence in (1, 2):
+        await oo.world.record(well, signals_pb2.MoodReported(valence=valence))
+    async with asyncio.timeout(10):
+        while len(well.ended) < 3:
+            await asyncio.sleep(0.02)
+    assert failing.ended == []
+    # It is not given up: the point stays open, and shows in the progress.
+    assert not await oo.world.settled(timeout_ms=50)
+    assert await parked(oo, failing) == []
 
 
 async def test_recommend_decides_and_records_unless_it_is_a_dry_run(oo: Running) -> None:

@@ -2,13 +2,14 @@
 
 import asyncio
 from logging import Logger
-from typing import Final
+from typing import Any, Final
 
 from ml.serving.broker import History, Unanswered
 from ml.serving.desk import Desk
 from ml.serving.feed import Delivered, Feed
 from ml.serving.people import Gap, People
-from oo_contracts.envelope import EnvelopeMalformed, read_address
+from oo_contracts.envelope import Address, EnvelopeMalformed, read_address
+from oo_contracts.ids import UserId
 from oo_contracts.streams import streams_of
 
 SWEEP_S: Final = 1.0
@@ -66,6 +67,18 @@ class Worker:
                 impatient = now + BEHIND_S
             await asyncio.sleep(min(0.005, deadline - now))
         return True
+
+    async def retry(self, user: UserId) -> int:
+        """Folds a parked person anew out of the store, and gives how many events it took; 0 where they are
+        not parked (any more). Raises Unanswered.
+        """
+        while (parked := self._people.parked.get(user)) is not None:
+            envelopes = await self._whole(user)
+            # What came meanwhile may not be in what was read, and would be lost: then once more.
+            if self._people.parked.get(user) is parked:
+                self.refolded += 1
+                return self._people.refold(user, envelopes)
+        return 0
 
     async def _follow(self) -> None:
         await self._catch_up()
@@ -131,6 +144,21 @@ class Worker:
         except EnvelopeMalformed as error:
             self._log.error("what the store told is no event", extra={"reason": str(error)})
         except Gap as gap:
-            self.refolded += 1
-            envelopes = [one async for page in self._history.of_streams(streams_of(gap.user)) for one in page]
-            self._people.refold(gap.user, envelopes)
+            await self._refold(gap.user, read_address(envelope))
+
+    async def _refold(self, user: UserId, through: Address) -> None:
+        """Folds a person anew, up to an event at least, unless the store has it no more."""
+        self.refolded += 1
+        is_there = False
+        while True:
+            self._people.refold(user, await self._whole(user))
+            if is_there or self._people.has(user, through):
+                return
+            # A follower of the store's cluster may be behind the broker for a moment; it tells nothing twice.
+            is_there = await self._history.head() >= through.position
+            if not is_there:
+                await asyncio.sleep(POLL_S)
+
+    async def _whole(self, user: UserId) -> list[dict[str, Any]]:
+        """All events that a person's state depends on."""
+        return [one async for page in self._history.of_streams(streams_of(user)) for one in page]

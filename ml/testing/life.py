@@ -27,7 +27,14 @@ from ml.recommender.shortlist import shortlist
 from oo.v1 import candidates_pb2, decisions_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts.envelope import RecordedEvent, read_envelope
 from oo_contracts.events import EVENTS, payload_json
-from oo_contracts.ids import DecisionId, UserId, decision_id_of, new_user_id, tenant_id
+from oo_contracts.ids import (
+    DecisionId,
+    UserId,
+    decision_id_of,
+    new_user_id,
+    record_command_id_of,
+    tenant_id,
+)
 from oo_contracts.instants import instant, timestamp, timestamp_ms
 from oo_contracts.streams import stream_of
 
@@ -50,6 +57,15 @@ _PLACES = (
     signals_pb2.PLACE_WORK,
     signals_pb2.PLACE_OUT,
 )
+
+
+def _ended_by(payload: Message) -> DecisionId | None:
+    """The decision whose end an event is."""
+    if isinstance(payload, tips_pb2.DecisionVoided):
+        return DecisionId(payload.decision_id)
+    if isinstance(payload, tips_pb2.TipProposed | tips_pb2.TipWithheld):
+        return DecisionId(payload.decision.decision_id)
+    return None
 
 
 def user_of(number: int) -> UserId:
@@ -93,23 +109,26 @@ class Life:
         definition = EVENTS[name]
         stream = stream_of(definition.category, self.user)
         revision = self._revisions[stream] = self._revisions.get(stream, -1) + 1
+        ids = [str(uuid.UUID(int=self._random.getrandbits(128))) for _ in range(4)]
+        ended = _ended_by(payload)
+        command = ids[3] if ended is None else record_command_id_of(ended)
         envelope = {
-            "id": str(uuid.UUID(int=self._random.getrandbits(128))),
+            "id": ids[0],
             "type": name,
             "stream": stream,
             "revision": str(revision),
             "position": str(next(self._positions)),
             "data": payload_json(payload),
             "metadata": {
-                "$correlationId": str(uuid.UUID(int=self._random.getrandbits(128))),
-                "$causationId": str(uuid.UUID(int=self._random.getrandbits(128))),
+                "$correlationId": ids[1],
+                "$causationId": ids[2],
                 "userId": self.user,
                 "tenantId": "home",
                 "schemaVersion": definition.version,
                 "producer": "test",
                 "occurredAt": instant(self.now if occurred_at is None else occurred_at),
                 "recordedAt": instant(self.now),
-                "commandId": str(uuid.UUID(int=self._random.getrandbits(128))),
+                "commandId": command,
             },
         }
         # Through text, as over the wire.

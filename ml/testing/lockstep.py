@@ -297,20 +297,25 @@ class _Service:
         self.loop.close()
 
 
-def _portrait(person: Person | None) -> dict[str, str]:
+def portrait(person: Person | None) -> dict[str, str]:
+    """All that a state holds, as texts that are the same where the state is."""
     if person is None:
         return {}
     values = {name: value for name, value in vars(person).items() if name not in ("belief", "_teacher")}
     agenda = vars(values.pop("agenda"))
     return (
-        {name: repr(value) for name, value in values.items()}
+        {name: _text(value) for name, value in values.items()}
         | {f"agenda.{name}": repr(value) for name, value in agenda.items()}
         | {"belief": person.belief.digest}
     )
 
 
+def _text(value: object) -> str:
+    return repr(sorted(value)) if isinstance(value, set | frozenset) else repr(value)
+
+
 def _differences(one: Person | None, other: Person | None) -> list[str]:
-    here, there = _portrait(one), _portrait(other)
+    here, there = portrait(one), portrait(other)
     return [name for name in sorted({*here, *there}) if here.get(name) != there.get(name)]
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from oo_contracts.events import read_event
@@ -102,6 +103,27 @@ def read_envelope(json: object) -> RecordedEvent:
         position=address.position,
         metadata=metadata,
         data=read_event(address.type, metadata.schema_version, json.get("data")),
+    )
+
+
+def read_unread(json: object) -> RecordedEvent:
+    """An event of which only the address counts, and the metadata as far as they can be read: `data` is
+    `Empty`, whatever the payload is. Raises EnvelopeMalformed where there is no address.
+    """
+    address = read_address(json)
+    assert isinstance(json, Mapping)  # read_address has seen to it
+    try:
+        metadata = read_metadata(json.get("metadata"))
+    except EnvelopeMalformed:
+        metadata = Metadata("", "", "", "", 0, "", 0, 0, "")
+    return RecordedEvent(
+        id=address.id,
+        type=address.type,
+        stream=address.stream,
+        revision=address.revision,
+        position=address.position,
+        metadata=metadata,
+        data=Empty(),
     )
 
 

@@ -78,6 +78,11 @@ def decision_id_of(user: UserId, kind: str, trigger_id: str) -> DecisionId:
     return DecisionId(_uuid5(_DECISION, f"{user}\n{kind}\n{trigger_id}"))
 
 
+def record_command_id_of(decision: DecisionId) -> str:
+    """The id of the command that ends a decision, whatever its end."""
+    return derived_command_id("record-decision", decision)
+
+
 def derived_command_id(name: str, subject: str) -> str:
     return _uuid5(_COMMAND, f"{name}\n{subject}")
 

@@ -7,7 +7,7 @@ from oo_contracts.ids import UserId, is_user_id
 
 PERSON_CATEGORIES: Final = ("user", "signals", "tips", "skips")
 FOLDED_CATEGORIES: Final = ("user", "signals", "tips")
-"""What a person's state is folded from: all but what operators said about read models."""
+"""What a person's state is made of. What operators said about events (`skips`) tells which of them count."""
 SHARED_STREAMS: Final = ("priors", "policies", "erasures")
 
 
@@ -26,8 +26,8 @@ def stream_of(category: str, user: UserId) -> str:
 
 
 def streams_of(user: UserId) -> list[str]:
-    """All streams that a person's state is folded from."""
-    return [stream_of(category, user) for category in FOLDED_CATEGORIES]
+    """All streams that a person's state depends on."""
+    return [stream_of(category, user) for category in PERSON_CATEGORIES]
 
 
 def owner_of(stream: str) -> StreamOwner | None:

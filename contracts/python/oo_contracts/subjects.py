@@ -53,6 +53,26 @@ def recommend_filter(partition: int) -> str:
     return f"oo.qry.recommender.recommend.{partition}"
 
 
+def parked_subject(user: UserId) -> str:
+    """Heard by the process that owns the person's partition, and by no other."""
+    return parked_filter(partition_of(user))
+
+
+def parked_filter(partition: int) -> str:
+    """`{userId?}` → who of a partition is parked in the recommender, each with the event and its error."""
+    return f"oo.qry.recommender.parked.{partition}"
+
+
+def retry_parked_subject(user: UserId) -> str:
+    """Heard by the process that owns the person's partition, and by no other."""
+    return retry_parked_filter(partition_of(user))
+
+
+def retry_parked_filter(partition: int) -> str:
+    """`{userId}`: folds a parked person of the partition anew."""
+    return f"oo.qry.recommender.retry-parked.{partition}"
+
+
 def progress_subject(worker: str) -> str:
     """`{position, timeoutMs}` → `{position, settled}`, answered once all up to there is handled."""
     return f"oo.qry.progress.{worker}"

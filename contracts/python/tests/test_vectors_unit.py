@@ -34,6 +34,8 @@ def test_ids() -> None:
         assert ids.decision_id_of(case["user"], case["kind"], case["trigger"]) == case["id"]
     for case in cases["derivedCommandIds"]:
         assert ids.derived_command_id(case["name"], case["subject"]) == case["id"]
+    for case in cases["recordCommandIds"]:
+        assert ids.record_command_id_of(case["decision"]) == case["id"]
 
 
 def test_partitions() -> None:
@@ -58,6 +60,8 @@ def test_subjects() -> None:
         assert subjects.proposal_subject(case["user"]) == case["proposal"]
         assert subjects.changed_subject("current-tip", case["user"]) == case["changed"]
         assert subjects.recommend_subject(case["user"]) == case["recommend"]
+        assert subjects.parked_subject(case["user"]) == case["parked"]
+        assert subjects.retry_parked_subject(case["user"]) == case["retryParked"]
     assert cases["fixed"] == {
         "eventsStream": subjects.EVENTS_STREAM,
         "proposalsStream": subjects.PROPOSALS_STREAM,

@@ -24,6 +24,7 @@ from ml.recommender.draws import UNITS
 from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
 from ml.recommender.replay import Judged, judged
+from ml.recommender.skips import kept
 from oo.v1 import decisions_pb2, tips_pb2
 from oo_contracts.envelope import RecordedEvent
 from oo_contracts.ids import UserId
@@ -57,7 +58,7 @@ def log_of(
     for number, (user, events) in enumerate(sorted(by_person.items())):
         outcomes = {
             event.data.decision_id: event.data.outcome
-            for event in events
+            for event in kept(events)
             if isinstance(event.data, tips_pb2.DecisionOutcomeClosed)
         }
         for each in judged(user, events, policy, prior):

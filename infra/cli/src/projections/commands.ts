@@ -5,8 +5,10 @@ import { CommandError, EXIT, print } from '../output.js';
 import type { Settings } from '../up/settings.js';
 import { newProjection, newProjectionText } from './new-projection.js';
 import {
+  PARKED_NAMES,
   parkedList,
   parkedListText,
+  parkedName,
   parkedRetry,
   parkedShow,
   parkedShownText,
@@ -33,6 +35,7 @@ type Json = { readonly json?: true };
 
 const json = () => new Option('--json', 'print one line of JSON');
 const NAMES = PROJECTION_NAMES.join(', ');
+const WAITS_IN = PARKED_NAMES.join(', ');
 
 function reasonArgument(text: string): string {
   if (!/^[\x20-\x7e]{3,200}$/.test(text)) {
@@ -183,36 +186,59 @@ Examples:
 
   const parked = oo
     .command('parked')
-    .description('events that a read model could not apply: their person waits there, everybody else goes on')
-    .addHelpText('after', '\nExamples:\n  npx oo parked list\n  npx oo parked show timeline demo');
+    .description(
+      'events that a read model or the recommender could not apply: their person waits there, everybody else goes on',
+    )
+    .addHelpText(
+      'after',
+      '\nExamples:\n  npx oo parked list\n  npx oo parked show timeline demo\n  npx oo parked show recommender demo',
+    );
 
   parked
     .command('list')
     .description('what is parked, where, and why')
-    .argument('[name]', NAMES)
+    .argument('[name]', WAITS_IN)
     .addOption(json())
-    .addHelpText('after', '\nExamples:\n  npx oo parked list\n  npx oo parked list timeline --json')
+    .addHelpText(
+      'after',
+      `
+Exit code 3: the recommender, or a part of it, does not answer; the read models' are listed all the same.
+
+Examples:
+  npx oo parked list
+  npx oo parked list recommender --json`,
+    )
     .action(async (name: string | undefined, options: Json) => {
-      const all = await parkedList(servers(), name === undefined ? undefined : [projectionName(name)]);
-      print(options.json === true, all, () => parkedListText(all));
+      const { parked: all, untold } = await parkedList(
+        servers(),
+        name === undefined ? undefined : [parkedName(name)],
+      );
+      // "Nothing is parked." would claim what nobody knows.
+      if (all.length > 0 || untold === undefined || options.json === true) {
+        print(options.json === true, all, () => parkedListText(all));
+      }
+      if (untold !== undefined) {
+        process.stderr.write(`${untold}\n`);
+        process.exitCode = EXIT.unavailable;
+      }
     });
 
   parked
     .command('show')
     .description('what of a person is parked, with the whole error, and what was skipped of theirs')
-    .argument('<name>', NAMES)
+    .argument('<name>', WAITS_IN)
     .argument('<user>')
     .addOption(json())
     .addHelpText('after', '\nExamples:\n  npx oo parked show timeline demo')
     .action(async (name: string, user: string, options: Json) => {
-      const shown = await parkedShow(servers(), projectionName(name), await person(user));
+      const shown = await parkedShow(servers(), parkedName(name), await person(user));
       print(options.json === true, shown, () => parkedShownText(shown));
     });
 
   parked
     .command('retry')
     .description('apply it again: the code, or the row that stood in the way, may have been mended')
-    .argument('<name>', NAMES)
+    .argument('<name>', WAITS_IN)
     .argument('[user]')
     .option('--all', 'everybody')
     .addOption(json())
@@ -225,24 +251,24 @@ Examples:
         throw new CommandError(EXIT.usage, 'Name a person, or give --all.');
       }
       const owner = user === undefined ? undefined : await person(user);
-      const all = await parkedRetry(servers(), projectionName(name), owner);
+      const all = await parkedRetry(servers(), parkedName(name), owner);
       print(options.json === true, all, () => retriedText(all));
       if (all.some((one) => one.parked !== null)) process.exitCode = EXIT.differs;
     });
 
   parked
     .command('skip')
-    .description('leave the parked event of a person out of a read model, now and in every rebuild')
-    .argument('<name>', NAMES)
+    .description('leave the parked event of a person out, now and in every rebuild')
+    .argument('<name>', WAITS_IN)
     .argument('<user>')
     .requiredOption('--reason <text>', 'why; it is recorded as an event', reasonArgument)
     .addOption(json())
     .addHelpText(
       'after',
-      '\nExit code 1: the next event of that person is parked now.\n\nExamples:\n  npx oo parked skip timeline demo --reason "a time before the epoch, sent by a broken clock"',
+      '\nExit code 1: the next event of that person is parked now.\n\nExamples:\n  npx oo parked skip timeline demo --reason "a time before the epoch, sent by a broken clock"\n  npx oo parked skip recommender demo --reason "of a newer build, which was taken back"',
     )
     .action(async (name: string, user: string, options: Json & { reason: string }) => {
-      const done = await parkedSkip(servers(), projectionName(name), await person(user), options.reason);
+      const done = await parkedSkip(servers(), parkedName(name), await person(user), options.reason);
       print(options.json === true, done, () => skippedText(done));
       if (done.parked !== null) process.exitCode = EXIT.differs;
     });

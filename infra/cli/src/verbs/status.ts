@@ -210,10 +210,13 @@ export function statusText(state: Status): string {
   const head = ['PART', 'STATE', 'LAG', 'VERSION', 'RESTARTS', 'PID', 'MEMORY', ''];
   const { commands, conflicts, retries, dedupes, refills } = state.totals;
   const counts = `since the start: ${commands} commands, ${conflicts} conflicts, ${retries} retries, ${dedupes} dropped as duplicates, ${refills} refilled from the store`;
+  const people = state.totals.parked;
+  const waiting =
+    people === 0 ? '' : `\n${people} parked; what they wait at, and what to do: npx oo parked list`;
   const paused = state.consumers.flatMap((one) => (one.paused ? [one.consumer] : []));
   const wellness = state.healthy ? 'oO is well' : 'oO is NOT well';
   const halted = paused.length === 0 ? '' : `, with ${paused.join(', ')} PAUSED`;
-  return `${wellness}${halted}: ${state.url}\n\n${table(head, rows)}\n\n${counts}`;
+  return `${wellness}${halted}: ${state.url}\n\n${table(head, rows)}\n\n${counts}${waiting}`;
 }
 
 const notesOf = ({ paused, parked }: ConsumerStatus): string[] => [

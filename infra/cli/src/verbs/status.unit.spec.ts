@@ -45,8 +45,10 @@ projections  ready                   0.1.0    2         42   64 MiB
   timeline          3 events, 1.3 s                                  1 parked
   decisions         none                                             PAUSED
 
-since the start: 5 commands, 1 conflicts, 2 retries, 3 dropped as duplicates, 4 refilled from the store`,
+since the start: 5 commands, 1 conflicts, 2 retries, 3 dropped as duplicates, 4 refilled from the store
+1 parked; what they wait at, and what to do: npx oo parked list`,
   );
+  expect(statusText({ ...WELL, totals: { ...WELL.totals, parked: 0 } })).not.toContain('oo parked');
 });
 
 it('says what is not as it should be', () => {

@@ -13,7 +13,10 @@ export const addressOf = ({ stream, revision }: { stream: string; revision: bigi
  * What an event says is to be left out of this read model: `STREAM@REVISION`; undefined where it says nothing of it.
  * @throws EventUnreadable or z.ZodError where this build cannot read what it says
  */
-export function leftOutBy(projection: ProjectionDefinition, event: ArrivedEvent): string | undefined {
+export function leftOutBy(
+  projection: Pick<ProjectionDefinition, 'name'>,
+  event: ArrivedEvent,
+): string | undefined {
   if (event.type !== SKIPPED) return undefined;
   const read = readEvent(event.type, readMetadata(event.metadata).schemaVersion, event.data);
   if (read.type !== SKIPPED || read.data.projection !== projection.name) return undefined;

@@ -1,4 +1,4 @@
-import { type CommandReply, derivedCommandId, edge, recorded } from '@oo/contracts';
+import { type CommandReply, edge, recordCommandIdOf, recorded } from '@oo/contracts';
 import { type Clock, type CommandContext, Poison, STREAMS, type WorkQueue } from '@oo/event-sourcing';
 import type { Log } from '@oo/service-host';
 import { z } from 'zod';
@@ -61,7 +61,7 @@ function contextOf({ userId, tenantId, decision }: z.infer<typeof salvage>, cloc
   const { decisionId } = decision;
   return {
     // The first end of a decision point is its end, whatever is proposed again.
-    commandId: derivedCommandId('record-decision', decisionId),
+    commandId: recordCommandIdOf(decisionId),
     userId,
     tenantId,
     correlationId: decisionId,
