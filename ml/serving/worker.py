@@ -1,14 +1,16 @@
 """Keeps everyone's state at the head of the store, and lets the desk decide from there."""
 
 import asyncio
+from collections import deque
 from logging import Logger
-from typing import Final
+from typing import Any, Final
 
-from ml.serving.broker import History, Unanswered
+from ml.serving.broker import Gone, History, Unanswered
 from ml.serving.desk import Desk
 from ml.serving.feed import Delivered, Feed
 from ml.serving.people import Gap, People
 from oo_contracts.envelope import EnvelopeMalformed, read_address
+from oo_contracts.ids import UserId
 from oo_contracts.streams import streams_of
 
 SWEEP_S: Final = 1.0
@@ -17,6 +19,12 @@ POLL_S: Final = 0.2
 """The same while the broker has no feed, and the pause after a failure."""
 BEHIND_S: Final = 0.05
 """How long somebody who asks for progress waits for the broker before the store is asked."""
+
+
+NOT_YET: Final = 1 << 63
+"""Behind every position."""
+MARKS: Final = 64
+"""Newest events that are kept, to know the store by."""
 
 
 class Worker:
@@ -38,6 +46,10 @@ class Worker:
         """It has reached the head of the store, and does not fail."""
         self.refolded = 0
         """States that were made anew, since events were missing between."""
+        self.told = 0
+        """Events that were folded, or passed over, since the start."""
+        self.newest: deque[dict[str, Any]] = deque(maxlen=MARKS)
+        """The last of them, the newest at the end."""
 
     async def run(self) -> None:
         """Runs until it is cancelled. After a failure it goes on from where it was."""
@@ -125,12 +137,24 @@ class Worker:
             # A long past leaves room for health and requests.
             await asyncio.sleep(0)
 
-    async def _fold(self, envelope: dict[str, object]) -> None:
+    async def refold(self, user: UserId) -> None:
+        """Makes a person's state anew out of the store."""
+        try:
+            envelopes = [one async for page in self._history.of_streams(streams_of(user)) for one in page]
+        except Gone:
+            # The record of it stands somewhere, and comes in its place.
+            self._people.leave(user, NOT_YET)
+        else:
+            self._people.refold(user, envelopes)
+
+    async def _fold(self, envelope: dict[str, Any]) -> None:
         try:
             self._people.fold(envelope)
         except EnvelopeMalformed as error:
             self._log.error("what the store told is no event", extra={"reason": str(error)})
+            return
         except Gap as gap:
             self.refolded += 1
-            envelopes = [one async for page in self._history.of_streams(streams_of(gap.user)) for one in page]
-            self._people.refold(gap.user, envelopes)
+            await self.refold(gap.user)
+        self.told += 1
+        self.newest.append(envelope)
