@@ -44,7 +44,9 @@ EVENTS: Final = 50_000
 EVERY_S: Final = 600.0
 """After so long it is written anew, if anything was folded since."""
 PAUSE_S: Final = 30.0
-"""Between the end of one and the beginning of the next, so that writing never takes most of the time."""
+"""Between the end of one and the beginning of the next, so that writing never takes most of the time, also
+where it fails.
+"""
 LOOK_S: Final = 1.0
 SLICE_S: Final = 0.002
 """How long the worker stands still at a time while states are made into bytes."""
@@ -161,7 +163,9 @@ class Snapshots:
         await self._restored.wait()
         while True:
             try:
-                await asyncio.wait_for(self._at_once.wait(), LOOK_S)
+                # Not `wait_for`, which forgets that it was cancelled when it has come at that moment.
+                async with asyncio.timeout(LOOK_S):
+                    await self._at_once.wait()
             except TimeoutError:
                 if not self._is_due():
                     continue
@@ -183,7 +187,7 @@ class Snapshots:
     def _is_due(self) -> bool:
         since = time.monotonic() - self._looked_at
         told = self._worker.told - self._told
-        if self._freezer is None or told == 0:
+        if self._freezer is None or told == 0 or (self._reported and since < PAUSE_S):
             return False
         if not self._worker.is_ready:
             # A long past is folded: what is written now is old in a moment.
@@ -231,8 +235,7 @@ class Snapshots:
                 payload = freeze_ends(ends[first : first + ENDS_AT_ONCE])
                 await asyncio.to_thread(writer.block, ENDS, payload)
                 self._nobody_left_since(leavings)
-            mark = await self._mark_behind(states.newest, wait=slice_s is not None)
-            self._nobody_left_since(leavings)
+            mark = await self._mark_behind(states.newest, leavings, wait=slice_s is not None)
             again = {*states.passed_over, *self._people.parked}
             # Who left behind the mark is told of again, as everything behind it is.
             left = {trace: at for trace, at in self._people.left.items() if at <= mark.position}
@@ -262,12 +265,13 @@ class Snapshots:
             self._at_once.set()
             raise NotNow("somebody left meanwhile; it is written anew")
 
-    async def _mark_behind(self, newest: int, *, wait: bool) -> Mark:
+    async def _mark_behind(self, newest: int, leavings: int, *, wait: bool) -> Mark:
         """The newest event, if nothing in the states is newer. A state that was made anew out of the store
         has what the feed still has to bring.
         """
         until = time.monotonic() + COVERED_S
         while True:
+            self._nobody_left_since(leavings)
             mark = self._newest_mark()
             if mark is not None and mark.position >= newest:
                 return mark

@@ -33,7 +33,7 @@ from ml.serving.clock import SystemClock
 from ml.serving.desk import Desk
 from ml.serving.feed import Feed
 from ml.serving.people import People
-from ml.serving.snapshot_file import Freezer, Mark, Reader, Unusable, mark_of
+from ml.serving.snapshot_file import Freezer, Mark, Reader, Unusable, Writer, mark_of
 from ml.serving.snapshots import FILE, Snapshots, open_folder
 from ml.serving.worker import Worker
 from ml.testing.life import ADVICES, HOUR, Life
@@ -54,6 +54,8 @@ class Store(History):
         self.envelopes = list(envelopes)
         self.gone: set[str] = set()
         self.page = 7
+        self.asked: list[Sequence[str]] = []
+        """Streams that were asked for by their names."""
 
     async def _read(self, after: int, streams: Sequence[str] | None) -> AsyncIterator[list[Json]]:
         if streams is not None and self.gone & set(streams):
@@ -71,6 +73,7 @@ class Store(History):
         return self._read(position, None)
 
     def of_streams(self, streams: Sequence[str]) -> AsyncIterator[list[Json]]:
+        self.asked.append(streams)
         return self._read(-1, streams)
 
     async def at(self, stream: str, position: int) -> Json | None:
@@ -503,10 +506,83 @@ async def test_streams_that_were_deleted_while_it_was_down_are_not_known_after_i
     await process.catch_up()
     assert not process.file.exists()
     assert process.standing() == await folded_anew(store)
+    # What comes in its place says it all.
+    assert store.asked == []
     await process.stop()
     assert process.file.exists()
     assert is_nowhere(gone, process, tmp_path)
     assert (await Process(store, tmp_path).start()).used
+
+
+async def test_a_file_outlives_the_streams_of_who_left_last(tmp_path: Path) -> None:
+    """It does not end with an event of theirs."""
+    lives = population("heuristic", 4, people=3, days=2)
+    store = await kept(tmp_path, lives)
+    process = await (await Process(store, tmp_path).start()).catch_up()
+    life_goes_on(store, lives[1], signals_pb2.MoodReported(valence=1))
+    life_goes_on(store, lives[0], users_pb2.UserErased())
+    await (await process.catch_up()).stop()
+    store.tombstone(lives[0])
+    again = await Process(store, tmp_path).start()
+    assert again.used
+    assert (await again.catch_up()).standing() == await folded_anew(store)
+
+
+async def test_a_first_event_of_a_stream_brings_nobody_back_who_has_left(tmp_path: Path) -> None:
+    """It follows what is known of a stream that nothing is known of."""
+    gone, stays = Life(1), Life(2)
+    for life in (gone, stays):
+        life.register()
+    gone.record(users_pb2.UserErased())
+    stays.task("demo:task:1")
+    interleave([gone, stays])
+    store = await kept(tmp_path, [gone, stays])
+    life_goes_on(store, gone, signals_pb2.MoodReported(valence=1))
+    after = await Process(store, tmp_path).start()
+    assert after.used
+    assert (await after.catch_up()).standing() == await folded_anew(store)
+    assert list(after.people) == [stays.user]
+    assert store.asked == []
+
+
+@pytest.mark.parametrize("moment", ["waits for the feed", "puts it in its place"])
+async def test_who_leaves_while_it_ends_is_not_in_it(
+    tmp_path: Path, moment: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(snapshots, "AGAIN_S", 0.001)
+    lives = population("heuristic", 4, people=3, days=1)
+    store = stored(lives)
+    process = await (await Process(store, tmp_path).start()).catch_up()
+    finish, mark_behind, ended = Writer.finish, Snapshots._mark_behind, []
+    gone = lives[0].user
+
+    def finishing(*arguments: Any) -> int:
+        ended.append(moment)
+        if moment == "puts it in its place":
+            process.people.leave(gone, 1)
+        return finish(*arguments)
+
+    async def waiting(*arguments: Any, **options: Any) -> Mark:
+        if moment == "waits for the feed" and not process.people.has_left(gone):
+            process.people.leave(gone, 1)
+        return await mark_behind(*arguments, **options)
+
+    monkeypatch.setattr(Writer, "finish", finishing)
+    monkeypatch.setattr(Snapshots, "_mark_behind", waiting)
+    await process.snapshots._try(0.002)
+    assert files(tmp_path) == []
+    assert ended == ([moment] if moment == "puts it in its place" else [])
+    assert process.snapshots._at_once.is_set()
+
+
+async def test_it_ends_when_it_is_told_to_at_the_moment_when_it_would_write(tmp_path: Path) -> None:
+    process = await Process(stored(population("heuristic", 4, people=1, days=1)), tmp_path).start()
+    running = asyncio.create_task(process.snapshots.run())
+    await asyncio.sleep(0.01)
+    process.snapshots._at_once.set()
+    running.cancel()
+    done, _ = await asyncio.wait([running], timeout=5)
+    assert running in done
 
 
 async def test_a_file_that_ends_with_an_event_of_somebody_who_is_gone_does_not_count(tmp_path: Path) -> None:
@@ -589,14 +665,49 @@ async def test_a_disk_that_takes_nothing_leaves_the_file_before(
     life_goes_on(store, lives[0], signals_pb2.MoodReported(valence=1))
     process = await (await Process(store, tmp_path).start()).catch_up()
 
-    def full(_descriptor: int) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", no_space)
     await process.stop()
     assert "No space left" in process.said.reasons()[-1]
     assert files(tmp_path) == [FILE]
     assert (tmp_path / FILE).read_bytes() == good
+
+
+async def test_it_is_written_after_so_many_events_or_so_long_and_not_again_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 1_000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    lives = population("heuristic", 1, people=2, days=1)
+    process = await Process(stored(lives), tmp_path).start()
+    due, worker = process.snapshots._is_due, process.worker
+    assert not due()
+    await process.catch_up()
+    # A long past is still read.
+    assert not due()
+    now += snapshots.EVERY_S
+    assert due()
+    worker.is_ready = True
+    now -= snapshots.EVERY_S
+    assert due()
+    with monkeypatch.context() as full:
+        full.setattr(
+            Writer, "finish", lambda *_: (_ for _ in ()).throw(OSError(28, "No space left on device"))
+        )
+        await process.snapshots._try(0.002)
+    assert not due()
+    now += snapshots.PAUSE_S
+    assert due()
+    await process.snapshots._try(0.002)
+    now += snapshots.EVERY_S
+    assert not due()
+    worker.told += 1
+    assert due()
+    now -= snapshots.EVERY_S - snapshots.PAUSE_S
+    assert not due()
+    worker.told += snapshots.EVENTS
+    assert due()
+    now -= 1
+    assert not due()
 
 
 async def test_nobody_else_can_read_it(tmp_path: Path) -> None:
@@ -639,6 +750,10 @@ def life_goes_on(store: Store, life: Life, payload: Any) -> None:
     life.record(payload)
     last = int(store.envelopes[-1]["position"])
     store.envelopes.append(life.envelopes[-1] | {"position": str(last + 10)})
+
+
+def no_space(_descriptor: int) -> None:
+    raise OSError(28, "No space left on device")
 
 
 def files(folder: Path) -> list[str]:
