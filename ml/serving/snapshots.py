@@ -5,6 +5,7 @@ comes out the same.
 """
 
 import asyncio
+import gc
 import time
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
@@ -290,7 +291,9 @@ class Snapshots:
         return None
 
     async def _read(self, freezer: Freezer) -> "_Read":
-        reader = None
+        reader, collecting = None, gc.isenabled()
+        # There is no garbage in what is made here, and looking for it takes as long as making it.
+        gc.disable()
         try:
             reader = await asyncio.to_thread(Reader, self._path)
             same_key(reader.table.key, self._key)
@@ -313,6 +316,8 @@ class Snapshots:
         finally:
             if reader is not None:
                 reader.close()
+            if collecting:
+                gc.enable()
         if len(read.people) != reader.table.people:
             raise Unusable("it is damaged: people are missing")
         return read
