@@ -8,6 +8,12 @@ export const SHARED_STREAMS = ['priors', 'policies', 'erasures'] as const;
 export type SharedStream = (typeof SHARED_STREAMS)[number];
 export type Category = PersonCategory | SharedStream;
 
+/**
+ * Type of the record that the store keeps in the place of a stream that was deleted for good. It comes where events
+ * come, with neither payload nor metadata.
+ */
+export const STREAM_DELETED = '$streamDeleted';
+
 export type StreamOwner =
   | { readonly category: PersonCategory; readonly userId: UserId }
   | { readonly category: SharedStream; readonly userId?: never };

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { eventually, Producer, RunningOo } from '@oo/cli/testing';
@@ -35,7 +35,10 @@ async function look(oo: RunningOo, now: string): Promise<Seen> {
   return { tip, timeline, next: record };
 }
 
-it('shows the same tip, timeline and next decision after broker and read models were deleted; the learner keeps no files', async () => {
+/** What the recommender has said so far, in all of its runs in this folder. */
+const saidIn = (dataDir: string) => readFileSync(join(dataDir, 'logs', 'recommender.log'), 'utf8');
+
+it('shows the same tip, timeline and next decision after kill -9 and the loss of all that is a cache: broker, read models and the recommender’s snapshot', async () => {
   const env = { OO_DEMO_WEEKS: '1', OO_DEMO_PACE: '0' };
   const original = await RunningOo.start(env);
   const twinFolder = mkdtempSync(join(tmpdir(), 'oo-twin-'));
@@ -47,19 +50,30 @@ it('shows the same tip, timeline and next decision after broker and read models 
     await producer.signal('ContextObserved', { kind: 'CONTEXT_KIND_PAGE_OPENED', device: 'DEVICE_PHONE' });
     await eventually('a tip', async () => (await producer.tip()) ?? undefined, 60_000);
     await original.quiet();
-    await original.stop();
+    const snapshot = join(original.dataDir, 'snapshots', 'people.snapshot');
+    await eventually('a snapshot', async () => (existsSync(snapshot) ? true : undefined));
+    const { processes } = original.run;
+    await original.stop('SIGKILL');
+    for (const { pid } of processes) process.kill(pid, 'SIGKILL');
 
     execFileSync('cp', ['-a', `${original.dataDir}/.`, twinFolder]);
     const deleted = await original.json<{ deleted: string[] }>('reset', '--derived', '--yes');
-    expect(deleted.deleted).toEqual(['nats', 'readmodels']);
+    expect(deleted.deleted).toEqual(['nats', 'snapshots', 'readmodels']);
+    expect(existsSync(snapshot)).toBe(false);
 
     const now = new Date(Date.now() + 60_000).toISOString();
+    const before = saidIn(original.dataDir).length;
     await original.start();
     const rebuilt = await look(original, now);
     await original.stop();
     twin = await RunningOo.start(env, twinFolder);
     const kept = await look(twin, now);
 
+    // The one was folded from the store, the other went on from what was kept.
+    expect(saidIn(original.dataDir).slice(before)).toContain('there is no snapshot');
+    const said = saidIn(twinFolder).slice(before);
+    expect(said).toContain('the snapshot was read');
+    expect(said).not.toContain('everybody is folded from the store');
     expect(rebuilt.tip).not.toBeNull();
     expect(rebuilt.tip).toEqual(kept.tip);
     expect(rebuilt.timeline).toEqual(kept.timeline);

@@ -106,6 +106,11 @@ class Agenda:
     def decision_id(self, trigger: Trigger) -> DecisionId:
         return decision_id_of(self._user, decisions_pb2.TriggerKind.Name(trigger.kind), trigger.id)
 
+    @property
+    def triggers(self) -> list[str]:
+        """Ids of what is due, or will be."""
+        return [*(trigger.id for trigger in self._open.values()), *(each.id for each in self._moments())]
+
     def clear(self) -> None:
         """Nothing is due any more: the person has left."""
         self._open.clear()

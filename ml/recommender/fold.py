@@ -7,7 +7,7 @@ from typing import Final
 from ml.features import FEATURE_MAPS, READS, v2
 from ml.learning.person_model import Moment
 from ml.recommender.belief import Lesson
-from ml.recommender.person import Person
+from ml.recommender.person import Person, Teacher
 from ml.recommender.policies import POLICIES, policy_of
 from ml.recommender.prior import Prior, PriorUnknown, load_prior
 from ml.recommender.skips import left_out_of
@@ -40,6 +40,11 @@ def new_person(user: UserId, prior: Prior, taught: Callable[[Lesson], None] = la
     Raises PriorUnknown.
     """
     return Person(user, prior, _Teacher(prior, taught))
+
+
+def teacher_of(prior: Prior) -> Teacher:
+    """Reads records for everybody who is folded from the prior. Raises PriorUnknown."""
+    return _Teacher(prior, lambda _: None)
 
 
 def fold(user: UserId, prior: Prior, events: Iterable[RecordedEvent]) -> Person:

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from nats.aio.client import Client
@@ -11,12 +11,17 @@ from nats.errors import Error as NatsError
 
 from oo_contracts.subjects import HISTORY_HEAD, HISTORY_READ
 
+GONE: Final = "urn:oo:problem:unknown-user"
 PAGE = 500
 """Events in one answer of the history, at the most."""
 
 
 class Unanswered(RuntimeError):
     """Nobody answered in time, or the answer was a problem."""
+
+
+class Gone(Unanswered):
+    """A stream that was asked for was deleted for good: its person has left."""
 
 
 async def connect(client: Client, url: str, name: str, report: Callable[[str], None]) -> None:
@@ -62,12 +67,15 @@ async def request(client: Client, subject: str, body: object, timeout_s: float) 
     if not isinstance(answer, dict):
         raise Unanswered(f"{subject}: the answer is no object")
     if "problem" in answer:
-        raise Unanswered(f"{subject}: {answer['problem'].get('detail', 'a problem')}")
+        said = f"{subject}: {answer['problem'].get('detail', 'a problem')}"
+        raise (Gone if answer["problem"].get("type") == GONE else Unanswered)(said)
     return answer
 
 
 class History:
-    """The store's past, as the relay tells it. Raises Unanswered wherever it does not."""
+    """The store's past, as the relay tells it. Raises Unanswered wherever it does not, and Gone where one of
+    the streams that are asked for was deleted for good.
+    """
 
     def __init__(self, client: Client, timeout_s: float = 15.0) -> None:
         self._client = client
@@ -85,6 +93,13 @@ class History:
     def of_streams(self, streams: Sequence[str]) -> AsyncIterator[list[dict[str, Any]]]:
         """Envelopes of all events of some streams, in the order of positions, in pages."""
         return self._pages({"streams": list(streams)})
+
+    async def at(self, stream: str, position: int) -> dict[str, Any] | None:
+        """The envelope of the stream's event at a position; None where another or none is there."""
+        question = {"streams": [stream], "after": str(position - 1), "until": str(position), "limit": 1}
+        answer = await request(self._client, HISTORY_READ, question, self._timeout_s)
+        events: list[dict[str, Any]] = answer["events"]
+        return events[0] if events else None
 
     async def _pages(self, question: dict[str, object]) -> AsyncIterator[list[dict[str, Any]]]:
         cursor: dict[str, object] = {}

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import heapq
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from logging import Logger
 from typing import Final
@@ -104,9 +104,9 @@ class Desk:
         """Whose end is waited for; None where it was left out."""
         self._requests: dict[UserId, dict[DecisionId, _Request]] = {}
         """What was asked for and has not ended, in the order of asking; the first may be under way."""
-        self._requested: dict[DecisionId, End] = {}
-        """How decisions that were asked for ended, the newest last. Beside the people's states: no decision
-        depends on it.
+        self._requested: dict[DecisionId, tuple[UserId, End]] = {}
+        """How decisions that were asked for ended, and whose they were, the newest last. Beside the people's
+        states: no decision depends on it.
         """
         self._moments: list[tuple[int, UserId]] = []
         self._scheduled: dict[UserId, int] = {}
@@ -142,7 +142,7 @@ class Desk:
     def folded(self, user: UserId, event: RecordedEvent) -> None:
         """An event was folded into the person's state."""
         if isinstance(event.data, End):
-            self._ended(event.data)
+            self._ended(user, event.data)
         elif event.type in ENDS:
             self._left_out(event)
         if event.metadata.traceparent is not None:
@@ -153,6 +153,28 @@ class Desk:
         if self._people is not None:
             self._unprepared[user] = None
             self._has_unprepared.set()
+
+    def forget(self, user: UserId) -> None:
+        """The person has left."""
+        for decision_id in [each for each, (whose, _) in self._requested.items() if whose == user]:
+            del self._requested[decision_id]
+        self._unprepared.pop(user, None)
+
+    @property
+    def ends(self) -> list[tuple[UserId, End]]:
+        """How the last decisions that were asked for ended, and whose they were, the newest last."""
+        return list(self._requested.values())
+
+    def traces_of(self, person: Person) -> dict[str, str]:
+        """The trace contexts of what is due for the person, or will be."""
+        known = ((trigger_id, self._traces.get(trigger_id)) for trigger_id in person.agenda.triggers)
+        return {trigger_id: trace for trigger_id, trace in known if trace is not None}
+
+    def restore(self, ends: Iterable[tuple[UserId, End]], traces: Mapping[str, str]) -> None:
+        """What it had been told of before. To be called before it is opened."""
+        for user, end in ends:
+            self._ended(user, end)
+        self._traces.update(traces)
 
     def wake(self, user: UserId) -> None:
         """Looks whether something is due for a person."""
@@ -221,9 +243,9 @@ class Desk:
         """
         kind = decisions_pb2.TriggerKind.Name(trigger.kind)
         decision_id = decision_id_of(user, kind, trigger.id)
-        end = self._requested.get(decision_id)
-        if end is not None:
-            return end
+        known = self._requested.get(decision_id)
+        if known is not None:
+            return known[1]
         requests = self._requests.setdefault(user, {})
         request = requests.get(decision_id)
         if request is None:
@@ -267,7 +289,8 @@ class Desk:
             return False
         decision_id, request = next(iter(requests.items()))
         try:
-            end = self._requested.get(decision_id)
+            known = self._requested.get(decision_id)
+            end = None if known is None else known[1]
             if end is None and request.waiting:
                 end = await self._bring_to_end(user, decision_id, request.trigger, request)
             if end is not None:
@@ -332,7 +355,7 @@ class Desk:
                         continue
                     data = read_envelope(envelope).data
                     if isinstance(data, End) and _decided(data)[0] == decision_id:
-                        self._ended(data)
+                        self._ended(user, data)
                         return
         except (Unanswered, ValueError) as error:
             # It is looked for again.
@@ -408,10 +431,10 @@ class Desk:
             return False
         return True
 
-    def _ended(self, end: End) -> None:
+    def _ended(self, user: UserId, end: End) -> None:
         decision_id, trigger = _decided(end)
         if trigger.kind == decisions_pb2.TRIGGER_KIND_REQUEST:
-            self._requested.setdefault(decision_id, end)
+            self._requested.setdefault(decision_id, (user, end))
             if len(self._requested) > REQUESTS_KEPT:
                 del self._requested[next(iter(self._requested))]
         waiting = self._ends.get(decision_id)

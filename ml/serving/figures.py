@@ -7,6 +7,7 @@ from typing import Final
 from ml.serving.broker import History
 from ml.serving.clock import Clock
 from ml.serving.people import People
+from ml.serving.snapshots import Snapshots
 from ml.serving.worker import Worker
 from oo_contracts.envelope import EnvelopeMalformed, read_address, read_metadata
 
@@ -26,11 +27,19 @@ class Figure:
 class Figures:
     """The recommender's figures, read when somebody asks."""
 
-    def __init__(self, worker: Worker, people: People, history: History, clock: Clock) -> None:
+    def __init__(
+        self,
+        worker: Worker,
+        people: People,
+        history: History,
+        clock: Clock,
+        snapshots: Snapshots | None = None,
+    ) -> None:
         self._worker = worker
         self._people = people
         self._history = history
         self._clock = clock
+        self._snapshots = snapshots
 
     async def exposition(self) -> str:
         """Prometheus' text format, version 0.0.4. Raises Unanswered where the store does not answer."""
@@ -47,8 +56,20 @@ class Figures:
                     "People who wait behind a parked event",
                     len(self._people.parked),
                 ),
+                *self._of_snapshots(),
             ]
         )
+
+    def _of_snapshots(self) -> list[Figure]:
+        """Nothing where there is none: an age of what is not there would look like a fresh one."""
+        standing = None if self._snapshots is None else self._snapshots.standing
+        if standing is None:
+            return []
+        return [
+            Figure("oo_snapshot_age_seconds", "gauge", "Age of the snapshot", standing.age_s),
+            Figure("oo_snapshot_bytes", "gauge", "Size of the snapshot", standing.size),
+            Figure("oo_snapshot_events_behind", "gauge", "Events folded since", standing.behind),
+        ]
 
     async def _lag(self) -> tuple[int, float]:
         position = self._worker.position

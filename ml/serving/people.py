@@ -2,17 +2,19 @@
 start.
 """
 
+import hashlib
 import traceback
 from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from logging import Logger
-from typing import Any
+from typing import Any, Final
 
 from ml.recommender.fold import new_person
 from ml.recommender.person import Person
 from ml.recommender.prior import Prior
 from ml.recommender.skips import SKIPPED, SKIPS, address_of, left_out_by
 from oo_contracts.envelope import (
+    STREAM_DELETED,
     Address,
     EnvelopeMalformed,
     RecordedEvent,
@@ -26,6 +28,9 @@ from oo_contracts.partition import partition_of
 from oo_contracts.streams import FOLDED_CATEGORIES, owner_of
 
 Folded = Callable[[UserId, RecordedEvent], None]
+Left = Callable[[UserId], None]
+LEAVING: Final = frozenset({"UserErased", STREAM_DELETED})
+"""After one of these nothing of the person is kept, also where this build cannot read their events."""
 
 
 class Gap(Exception):
@@ -55,16 +60,27 @@ class Parked:
 
 
 class People:
-    """Folds events into the persons of the given partitions. `folded` is told of every event."""
+    """Folds events into the persons of the given partitions. `folded` is told of every event, `left` of every
+    person who was known here and has left.
+    """
 
-    def __init__(self, prior: Prior, partitions: Collection[int], log: Logger, folded: Folded) -> None:
+    def __init__(
+        self,
+        prior: Prior,
+        partitions: Collection[int],
+        log: Logger,
+        folded: Folded,
+        left: Left = lambda _: None,
+    ) -> None:
         self._prior = prior
         self._partitions = partitions
         self._log = log
         self._folded = folded
+        self._told_of_leaving = left
         self._people: dict[UserId, Person] = {}
         self.parked: dict[UserId, Parked] = {}
         """People with an event that cannot be applied: they wait, everyone else goes on."""
+        self._left: dict[str, int] = {}
 
     def start_from(self, prior: Prior) -> None:
         """Folds everybody from this prior. Raises ValueError once somebody is folded from another."""
@@ -87,6 +103,29 @@ class People:
         person = self._people.get(user)
         return None if person is None or person.erased or user in self.parked else person
 
+    @property
+    def left(self) -> Mapping[str, int]:
+        """Who has left, by a digest of the pseudonym, and at which position."""
+        return self._left
+
+    def has_left(self, user: UserId) -> bool:
+        return bool(self._left) and _trace_of(user) in self._left
+
+    def leave(self, user: UserId, position: int) -> None:
+        """Forgets a person for good. What is still told of them is passed over, as by who folds it all."""
+        trace = _trace_of(user)
+        self._left[trace] = min(position, self._left.get(trace, position))
+        was_parked = self.parked.pop(user, None) is not None
+        if self._people.pop(user, None) is not None or was_parked:
+            self._told_of_leaving(user)
+
+    def restore(self, people: Mapping[UserId, Person], left: Mapping[str, int]) -> None:
+        """States that were folded before, out of the same prior and the same store, and who had left."""
+        if self._people:
+            raise ValueError("people are folded already")
+        self._people = dict(people)
+        self._left = dict(left)
+
     def has(self, user: UserId, event: Address) -> bool:
         """Whether the event is folded, or waits."""
         return event.revision <= self._seen(user).get(event.stream, -1)
@@ -103,7 +142,10 @@ class People:
         if not concerns(address, envelope):
             return
         user = owner.user_id
-        if self.has(user, address):
+        if address.type in LEAVING:
+            self.leave(user, address.position)
+            return
+        if self.has_left(user) or self.has(user, address):
             return
         if owner.category == SKIPS:
             # What is to be left out was folded, or is what the person waits at.
@@ -127,7 +169,6 @@ class People:
         """Makes a person's state anew out of all events of their streams, in the order of positions. Gives
         how many it took; those that are left out are among them.
         """
-        self.parked.pop(user, None)
         concerning = list[tuple[Address, dict[str, Any]]]()
         for envelope in envelopes:
             try:
@@ -135,8 +176,12 @@ class People:
             except EnvelopeMalformed as error:
                 self._log.error("what the store told is no event", extra={"reason": str(error)})
                 continue
+            if address.type in LEAVING:
+                self.leave(user, address.position)
+                return 0
             if concerns(address, envelope):
                 concerning.append((address, envelope))
+        self.parked.pop(user, None)
         person = self._people[user] = new_person(user, self._prior)
         person.left_out = frozenset(
             left_out
@@ -221,3 +266,8 @@ def _told(error: Exception) -> str:
         return str(error)
     where = "".join(traceback.format_tb(error.__traceback__)[-3:])
     return f"{type(error).__name__}: {error}\n{where}".rstrip()
+
+
+def _trace_of(user: UserId) -> str:
+    """Of who has left not even the pseudonym is kept."""
+    return hashlib.sha256(user.encode()).hexdigest()[:32]

@@ -29,7 +29,9 @@ from ml.serving.people import People
 from ml.serving.published import read_published
 from ml.serving.requests import ProblemError, Recommendations
 from ml.serving.settings import Settings
+from ml.serving.snapshots import Snapshots, open_folder
 from ml.serving.worker import Worker
+from oo_contracts.ids import UserId
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.problems import invalid_input, problem
 from oo_contracts.subjects import parked_filter, progress_subject, recommend_filter, retry_parked_filter
@@ -59,11 +61,16 @@ class Service:
             prior,
             log,
         )
-        self._people = People(prior, settings.partitions, log, self._desk.folded)
+        self._people = People(prior, settings.partitions, log, self._desk.folded, self._left)
         self._feed = Feed(client, _durable(settings.partitions), log)
         self._history = History(client)
         self._worker = Worker(self._people, self._history, self._feed, self._desk, log)
-        self._figures = Figures(self._worker, self._people, self._history, self._clock)
+        self._snapshots = (
+            Snapshots(settings.snapshots, self._people, self._desk, self._worker, self._history, log)
+            if settings.snapshots is not None
+            else None
+        )
+        self._figures = Figures(self._worker, self._people, self._history, self._clock, self._snapshots)
         self._recommendations = Recommendations(self._people, self._worker, self._desk, self._clock)
         self._parking = Parking(self._people, self._worker)
 
@@ -71,6 +78,14 @@ class Service:
         """Runs until it is cancelled or one of its parts fails for good. `listener` is where HTTP is
         answered.
         """
+        try:
+            await self._run(listener)
+        except asyncio.CancelledError:
+            if self._snapshots is not None:
+                await self._snapshots.close()
+            raise
+
+    async def _run(self, listener: socket.socket | None) -> None:
         async with asyncio.TaskGroup() as parts:
             # First, so that a process that waits for the broker can say so.
             if listener is not None:
@@ -81,6 +96,8 @@ class Service:
             parts.create_task(self._desk.run())
             parts.create_task(self._desk.prepare())
             parts.create_task(self._decide())
+            if self._snapshots is not None:
+                parts.create_task(self._snapshots.run())
 
     async def _decide(self) -> None:
         """Starts from the prior that passed the gate last with this policy. Another one that passes counts
@@ -104,7 +121,14 @@ class Service:
                 "priorVersion": prior.version,
             },
         )
+        if self._snapshots is not None:
+            await self._snapshots.restore(prior, self._policy, self._settings.partitions)
         await self._worker.run()
+
+    def _left(self, user: UserId) -> None:
+        self._desk.forget(user)
+        if self._snapshots is not None:
+            self._snapshots.forget()
 
     async def _listen_to_broker(self) -> None:
         if isinstance(self._clock, SteeredClock):
@@ -198,7 +222,9 @@ class Service:
 
 
 async def serve(settings: Settings, log: Logger) -> None:
-    """Runs until it is cancelled. Raises PortTaken."""
+    """Runs until it is cancelled. Raises PortTaken, FolderUnusable."""
+    if settings.snapshots is not None:
+        open_folder(settings.snapshots)
     port = settings.health_port
     listener = None if port is None else listen(settings.host, port)
     client = Client()

@@ -1,6 +1,7 @@
 """Configuration: environment variables that begin with OO_."""
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import BeforeValidator, Field, ValidationError
@@ -48,6 +49,7 @@ _ALLOWED: Final[Mapping[str, str]] = {
     "log_level": "trace, debug, info, warn, error, fatal, silent",
     "partitions": f"all, or numbers and ranges below {PARTITIONS} such as 0-31,40",
     "policy": ", ".join(sorted(CURRENT)),
+    "snapshots": "a folder of this process alone, or nothing for no snapshots",
 }
 _SECRET: Final = ("nats_url",)
 
@@ -64,6 +66,7 @@ class Settings(BaseSettings):
     log_level: Literal["trace", "debug", "info", "warn", "error", "fatal", "silent"] = "info"
     partitions: Partitions = frozenset(range(PARTITIONS))
     policy: Annotated[str, BeforeValidator(_policy)] = "heuristic"
+    snapshots: Path | None = None
 
 
 def read_settings() -> Settings:

@@ -25,7 +25,7 @@ from oo_contracts.partition import PARTITIONS
 from oo_contracts.streams import stream_of
 
 Envelope = dict[str, Any]
-LOG = logging.getLogger("oo.test")
+LOG = logging.getLogger("oo.test.people")
 LOG.setLevel(logging.CRITICAL)
 PRIOR = prior_of(COMMON_PRIOR)
 

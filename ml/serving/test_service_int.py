@@ -20,11 +20,14 @@ from nats.errors import NoRespondersError
 from ml.recommender import decide as decide_module
 from ml.recommender.fold import COMMON_PRIOR, LATEST_PRIOR, fold, prior_of
 from ml.recommender.person import Person
+from ml.recommender.policies import CURRENT
 from ml.recommender.replay import replay
 from ml.serving import desk as desk_module
 from ml.serving import requests as requests_module
 from ml.serving.service import serve
 from ml.serving.settings import Settings
+from ml.serving.snapshot_file import UNFINISHED
+from ml.serving.snapshots import FILE
 from ml.testing.backbone import World, free_port, nats_server
 from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
 from oo.v1 import operations_pb2, signals_pb2, tips_pb2, users_pb2
@@ -223,6 +226,174 @@ async def test_a_restart_makes_the_state_that_was(oo: Running) -> None:
         == fold(life.user, prior_of(COMMON_PRIOR), life.events).belief.digest
     )
     assert first["context"] == second["context"]
+
+
+async def first_proposal(oo: Running, **settings: Any) -> bytes:
+    """What it proposes after a start, again at each start: nobody takes it."""
+    oo.world.accepts = False
+    seen = len(oo.world.bodies)
+    await oo.start(**settings)
+    async with asyncio.timeout(20):
+        while len(oo.world.bodies) == seen:
+            await asyncio.sleep(0.01)
+    return oo.world.bodies[seen]
+
+
+def lines_of(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the recommender said since this was asked last."""
+    lines = [each.getMessage() for each in caplog.records if each.name == LOG.name]
+    caplog.clear()
+    return lines
+
+
+READ, NOT_READ = "the snapshot was read", "the snapshot does not count; everybody is folded from the store"
+NONE = "there is no snapshot; everybody is folded from the store"
+
+
+@pytest.mark.parametrize("policy", ["heuristic", "learned"])
+async def test_a_start_with_a_snapshot_decides_as_one_without(
+    oo: Running, policy: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    lives = [oo.world.person(number, policy=CURRENT[policy]) for number in (5, 6)]
+    for life in lives:
+        life.live(6)
+    life = lives[0]
+    await oo.world.relay()
+    await oo.start(policy=policy, snapshots=tmp_path)
+    await oo.steer(max(each.now for each in lives))
+    await oo.world.quiet()
+    asked = {"userId": life.user, "requestId": request_id(7)}
+    end = (await oo.post(asked)).json()
+    assert NONE in lines_of(caplog)
+    await oo.kill()
+    assert (tmp_path / FILE).exists()
+
+    # What is recorded while it is down, and what is due then.
+    await oo.world.record(life, signals_pb2.MoodReported(valence=-2))
+    with_it = await first_proposal(oo, policy=policy, snapshots=tmp_path)
+    assert READ in lines_of(caplog)
+    proposed = len(oo.world.proposals)
+    assert (await oo.post(asked)).json() == end
+    assert len(oo.world.proposals) == proposed
+    dry = {"userId": life.user, "dryRun": True, "requestId": request_id(8)}
+    dry_with_it = (await oo.post(dry)).content
+    await oo.kill()
+
+    (tmp_path / FILE).unlink()
+    assert await first_proposal(oo, policy=policy, snapshots=tmp_path) == with_it
+    assert (await oo.post(dry)).content == dry_with_it
+    assert NONE in lines_of(caplog)
+    oo.world.accepts = True
+    await oo.world.quiet()
+    again = replay(life.user, life.events, life.prior.version)
+    assert all(each.identical for each in again.decisions)
+
+
+@pytest.mark.parametrize("damage", ["a bit", "half", "another policy", "another store", "no file"])
+async def test_a_snapshot_that_does_not_count_changes_nothing(
+    oo: Running, damage: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    life = oo.world.person(5)
+    life.live(5)
+    await oo.world.relay()
+    await oo.start(policy="learned" if damage == "another policy" else "heuristic", snapshots=tmp_path)
+    await oo.steer(life.now)
+    await oo.world.quiet()
+    await oo.kill()
+    file = tmp_path / FILE
+    good = file.read_bytes()
+    if damage == "a bit":
+        file.write_bytes(good[:2000] + bytes([good[2000] ^ 1]) + good[2001:])
+    elif damage == "half":
+        file.write_bytes(good[: len(good) // 2])
+    elif damage == "another store":
+        life.envelopes[-1]["metadata"]["recordedAt"] = "2026-03-01T00:00:00Z"
+    elif damage == "no file":
+        file.unlink()
+    await oo.world.record(life, signals_pb2.MoodReported(valence=-2))
+    lines_of(caplog)
+    found = await first_proposal(oo, snapshots=tmp_path)
+    said = [each for each in lines_of(caplog) if each in (READ, NOT_READ, NONE)]
+    assert said == [NONE if damage == "no file" else NOT_READ]
+    await oo.kill()
+    assert await first_proposal(oo) == found
+
+
+async def test_killed_at_any_moment_it_goes_on_from_the_snapshot_before(oo: Running, tmp_path: Path) -> None:
+    life = await newcomer(oo)
+    settings = {"OO_SNAPSHOTS": str(tmp_path), "OO_LOG_LEVEL": "info"}
+    process_of = await process(oo, None, **settings)
+    try:
+        while not (tmp_path / FILE).exists():
+            await asyncio.sleep(0.02)
+        await oo.world.record(life, page_opened())
+        await oo.world.quiet()
+        process_of.kill()
+        await process_of.wait()
+        (tmp_path / f"{FILE}.0{UNFINISHED}").write_bytes(b"half")
+        await oo.world.record(life, signals_pb2.MoodReported(valence=-2))
+        second = await process(oo, asyncio.subprocess.PIPE, **settings)
+        while len(life.ended) < 3:
+            await asyncio.sleep(0.02)
+        await oo.world.quiet()
+        second.terminate()
+        _, said = await second.communicate()
+        assert (second.returncode, READ in said.decode()) == (0, True)
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            process_of.kill()
+    assert await asyncio.to_thread(os.listdir, tmp_path) == [FILE]
+    assert all(each.identical for each in replay(life.user, life.events, COMMON_PRIOR).decisions)
+    assert len(life.ended) == len(set(life.ended)) == 3
+
+
+@pytest.mark.parametrize("snapshots", [True, False])
+async def test_somebody_whose_streams_were_deleted_for_good_holds_nothing_up(
+    oo: Running, snapshots: bool, tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {"snapshots": tmp_path} if snapshots else {}
+    gone, stays = await newcomer(oo, 1), await newcomer(oo, 2)
+    await oo.start(**settings)
+    await oo.world.quiet()
+    await oo.kill()
+    await oo.world.tombstone(gone)
+    await oo.start(**settings)
+    await oo.world.quiet()
+    assert (await oo.post({"userId": gone.user, "dryRun": True})).status_code == 404
+    assert (await oo.post({"userId": stays.user, "dryRun": True})).status_code == 200
+    # And while it runs.
+    await oo.world.tombstone(stays)
+    await oo.world.quiet()
+    assert (await oo.post({"userId": stays.user, "dryRun": True})).status_code == 404
+    if snapshots:
+        await oo.kill()
+        assert not (tmp_path / FILE).exists()
+
+
+async def test_its_figures_tell_the_age_of_the_snapshot(oo: Running, tmp_path: Path) -> None:
+    await newcomer(oo)
+    await oo.start(snapshots=tmp_path)
+    await oo.world.quiet()
+    async with httpx.AsyncClient() as http:
+        while True:
+            figures = (await http.get(f"http://127.0.0.1:{oo.port}/metrics")).text
+            if "oo_snapshot_age_seconds{" in figures:
+                break
+            await asyncio.sleep(0.05)
+    size = (tmp_path / FILE).stat().st_size
+    assert f'oo_snapshot_bytes{{consumer="recommender"}} {size}\n' in figures
+
+
+async def test_a_folder_that_nothing_can_be_kept_in_ends_the_process_and_is_named(
+    oo: Running, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    started = await process(oo, stderr=asyncio.subprocess.PIPE, OO_SNAPSHOTS=str(tmp_path / "file"))
+    _, said = await started.communicate()
+    assert started.returncode == 1
+    assert "set OO_SNAPSHOTS" in said.decode()
 
 
 async def test_moments_come_by_the_clock(oo: Running) -> None:
@@ -686,7 +857,7 @@ async def test_the_process_killed_in_mid_flow_decides_once_after_its_restart(oo:
         await second.wait()
 
 
-async def process(oo: Running, stderr: int | None = None) -> asyncio.subprocess.Process:
+async def process(oo: Running, stderr: int | None = None, **settings: str) -> asyncio.subprocess.Process:
     """The recommender as a process of its own."""
     paths = [ROOT, ROOT / "contracts/python", ROOT / "contracts/generated/python"]
     environment = {
@@ -697,7 +868,12 @@ async def process(oo: Running, stderr: int | None = None) -> asyncio.subprocess.
         "OO_LOG_LEVEL": "warn",
     }
     return await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "ml.serving", cwd=ROOT, env={**os.environ, **environment}, stderr=stderr
+        sys.executable,
+        "-m",
+        "ml.serving",
+        cwd=ROOT,
+        env={**os.environ, **environment, **settings},
+        stderr=stderr,
     )
 
 

@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from ml.serving.settings import ConfigError, read_settings
@@ -7,7 +9,7 @@ URL = "nats://s3cret@127.0.0.1:4222"
 
 @pytest.fixture(autouse=True)
 def environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("HEALTH_PORT", "HOST", "CLOCK", "LOG_LEVEL", "PARTITIONS", "POLICY"):
+    for name in ("HEALTH_PORT", "HOST", "CLOCK", "LOG_LEVEL", "PARTITIONS", "POLICY", "SNAPSHOTS"):
         monkeypatch.delenv(f"OO_{name}", raising=False)
     monkeypatch.setenv("OO_NATS_URL", URL)
 
@@ -16,6 +18,14 @@ def test_defaults() -> None:
     settings = read_settings()
     assert (settings.policy, settings.clock, settings.health_port) == ("heuristic", "system", None)
     assert settings.partitions == frozenset(range(64))
+    assert settings.snapshots is None
+
+
+def test_a_folder_for_snapshots(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OO_SNAPSHOTS", "/data/snapshots")
+    assert read_settings().snapshots == Path("/data/snapshots")
+    monkeypatch.setenv("OO_SNAPSHOTS", "")
+    assert read_settings().snapshots is None
 
 
 def test_partitions_are_numbers_and_ranges(monkeypatch: pytest.MonkeyPatch) -> None:

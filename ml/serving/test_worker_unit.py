@@ -18,7 +18,7 @@ from oo.v1 import operations_pb2, signals_pb2
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.streams import PERSON_CATEGORIES
 
-LOG = logging.getLogger("oo.test")
+LOG = logging.getLogger("oo.test.worker")
 PRIOR = prior_of(COMMON_PRIOR)
 
 

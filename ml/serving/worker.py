@@ -1,10 +1,11 @@
 """Keeps everyone's state at the head of the store, and lets the desk decide from there."""
 
 import asyncio
+from collections import deque
 from logging import Logger
 from typing import Any, Final
 
-from ml.serving.broker import History, Unanswered
+from ml.serving.broker import Gone, History, Unanswered
 from ml.serving.desk import Desk
 from ml.serving.feed import Delivered, Feed
 from ml.serving.people import Gap, People
@@ -18,6 +19,12 @@ POLL_S: Final = 0.2
 """The same while the broker has no feed, and the pause after a failure."""
 BEHIND_S: Final = 0.05
 """How long somebody who asks for progress waits for the broker before the store is asked."""
+
+
+NOT_YET: Final = 1 << 63
+"""Behind every position."""
+MARKS: Final = 64
+"""Newest events that are kept, to know the store by."""
 
 
 class Worker:
@@ -39,6 +46,10 @@ class Worker:
         """It has reached the head of the store, and does not fail."""
         self.refolded = 0
         """States that were made anew, since events were missing between."""
+        self.told = 0
+        """Events that were folded, or passed over, since the start."""
+        self.newest: deque[dict[str, Any]] = deque(maxlen=MARKS)
+        """The last of them, the newest at the end."""
 
     async def run(self) -> None:
         """Runs until it is cancelled. After a failure it goes on from where it was."""
@@ -73,7 +84,11 @@ class Worker:
         not parked (any more). Raises Unanswered.
         """
         while (parked := self._people.parked.get(user)) is not None:
-            envelopes = await self._whole(user)
+            try:
+                envelopes = await self._whole(user)
+            except Gone:
+                self._people.leave(user, NOT_YET)
+                return 0
             # What came meanwhile may not be in what was read, and would be lost: then once more.
             if self._people.parked.get(user) is parked:
                 self.refolded += 1
@@ -138,21 +153,34 @@ class Worker:
             # A long past leaves room for health and requests.
             await asyncio.sleep(0)
 
-    async def _fold(self, envelope: dict[str, object]) -> None:
+    async def refold(self, user: UserId) -> int:
+        """Makes a person's state anew out of the store, and gives how many events it took."""
+        try:
+            envelopes = await self._whole(user)
+        except Gone:
+            # The record of it stands somewhere, and comes in its place.
+            self._people.leave(user, NOT_YET)
+            return 0
+        return self._people.refold(user, envelopes)
+
+    async def _fold(self, envelope: dict[str, Any]) -> None:
         try:
             self._people.fold(envelope)
         except EnvelopeMalformed as error:
             self._log.error("what the store told is no event", extra={"reason": str(error)})
+            return
         except Gap as gap:
-            await self._refold(gap.user, read_address(envelope))
+            await self._refold_through(gap.user, read_address(envelope))
+        self.told += 1
+        self.newest.append(envelope)
 
-    async def _refold(self, user: UserId, through: Address) -> None:
+    async def _refold_through(self, user: UserId, through: Address) -> None:
         """Folds a person anew, up to an event at least, unless the store has it no more."""
         self.refolded += 1
         is_there = False
         while True:
-            self._people.refold(user, await self._whole(user))
-            if is_there or self._people.has(user, through):
+            await self.refold(user)
+            if is_there or self._people.has(user, through) or self._people.has_left(user):
                 return
             # A follower of the store's cluster may be behind the broker for a moment; it tells nothing twice.
             is_there = await self._history.head() >= through.position

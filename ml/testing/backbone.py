@@ -9,6 +9,7 @@ import shutil
 import socket
 import sys
 import tempfile
+import uuid
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -24,7 +25,9 @@ from ml.serving.broker import connect
 from ml.testing.life import Life
 from oo.v1 import candidates_pb2, decisions_pb2
 from oo_contracts import subjects
+from oo_contracts.envelope import STREAM_DELETED
 from oo_contracts.ids import UserId
+from oo_contracts.problems import problem
 
 _BLOCKS = [range(first, first + 100) for first in range(20_000, 32_000, 100)]
 _left: list[int] = []
@@ -100,7 +103,10 @@ class World:
         self.lists = True
         """False: the integrations service is down."""
         self.proposals: list[decisions_pb2.Proposal] = []
+        self.bodies: list[bytes] = []
         self.message_ids: list[str] = []
+        self.tombstones: list[dict[str, Any]] = []
+        """What stands in the place of streams that were deleted for good."""
         self._relayed = 0
 
     async def open(self) -> None:
@@ -127,7 +133,7 @@ class World:
     def envelopes(self) -> list[dict[str, Any]]:
         """All events of the store, in its order."""
         return sorted(
-            (envelope for life in self.lives.values() for envelope in life.envelopes),
+            (*self.tombstones, *(envelope for life in self.lives.values() for envelope in life.envelopes)),
             key=lambda envelope: int(envelope["position"]),
         )
 
@@ -137,6 +143,22 @@ class World:
 
     async def record(self, life: Life, payload: Message) -> None:
         life.record(payload)
+        await self.relay()
+
+    async def tombstone(self, life: Life) -> None:
+        """Deletes the person's streams for good, and scavenges: records of that are all that is left."""
+        for stream in sorted({envelope["stream"] for envelope in life.envelopes}):
+            self.tombstones.append(
+                {
+                    "id": str(uuid.uuid4()),
+                    "type": STREAM_DELETED,
+                    "stream": stream,
+                    "revision": str((1 << 63) - 1),
+                    "position": str(next(self._positions)),
+                    "data": "",
+                }
+            )
+        life.envelopes.clear()
         await self.relay()
 
     async def relay(self) -> None:
@@ -183,10 +205,14 @@ class World:
 
     def _read(self, body: dict[str, Any]) -> object:
         streams, cursor = body.get("streams"), int(body.get("after", body.get("fromPosition", 0)))
+        if streams is not None and any(each["stream"] in streams for each in self.tombstones):
+            return {"problem": problem("unknown-user", "This person has left.")}
+        until = int(body.get("until", 1 << 63))
         matching = [
             envelope
             for envelope in self.envelopes
-            if int(envelope["position"]) > cursor and (streams is None or envelope["stream"] in streams)
+            if cursor < int(envelope["position"]) <= until
+            and (streams is None or envelope["stream"] in streams)
         ]
         # A page is small here, so that every test turns some.
         page = matching[: min(body["limit"], 25)]
@@ -202,6 +228,7 @@ class World:
     async def _proposed(self, message: Msg) -> None:
         proposal = ParseDict(json.loads(message.data), decisions_pb2.Proposal())
         self.proposals.append(proposal)
+        self.bodies.append(message.data)
         self.message_ids.append((message.headers or {})["Nats-Msg-Id"])
         life = self.lives[UserId(proposal.user_id)]
         if self.accepts and proposal.decision.decision_id not in life.ended:

@@ -2,12 +2,18 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from google.protobuf.empty_pb2 import Empty
 from google.protobuf.message import Message
 
 from oo_contracts.events import read_event
 from oo_contracts.instants import epoch_ms
+
+STREAM_DELETED: Final = "$streamDeleted"
+"""Type of the record that the store keeps in the place of a stream that was deleted for good. It has neither
+payload nor metadata.
+"""
 
 
 class EnvelopeMalformed(ValueError):

@@ -5,11 +5,18 @@ import {
   type Instant,
   QUERIES,
   recorded,
+  STREAM_DELETED,
   streamOf,
 } from '@oo/contracts';
 import { requestJson } from '@oo/event-sourcing';
 import { hostConfig, type RunningService, startService } from '@oo/service-host';
-import { appendDirectly, type Backbone, someone, startBackbone } from '@oo/service-host/testing';
+import {
+  appendDirectly,
+  type Backbone,
+  deleteForGood,
+  someone,
+  startBackbone,
+} from '@oo/service-host/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { RelayModule } from './relay.module.js';
 
@@ -159,6 +166,35 @@ describe('the history', () => {
     expect(
       await requestJson(service.parts.nats, QUERIES.progress('relay'), { position: beyond, timeoutMs: 50 }),
     ).toMatchObject({ settled: false });
+  });
+
+  it('says of a person whose streams were deleted for good that they left, and where the store has that', async () => {
+    const left = someone();
+    const streams = [streamOf('user', left), streamOf('signals', left)];
+    await appendDirectly(service.parts.eventStore, left, [mood, mood], AT);
+    const before = await service.parts.eventStore.head();
+    await deleteForGood(service.parts.eventStore, streamOf('signals', left));
+    for (const query of [{ streams }, { streams: streams.slice(1) }]) {
+      const reply = (await requestJson(service.parts.nats, QUERIES.historyRead, query)) as {
+        problem?: unknown;
+      };
+      expect(reply.problem).toMatchObject({ type: 'urn:oo:problem:unknown-user', status: 404 });
+    }
+    expect(await all({ streams: streams.slice(0, 1) })).toEqual([]);
+    // Whoever goes on from a position is told of it in its place; it outlives a scavenge, unlike the events.
+    const behind = await all({ fromPosition: String(before) });
+    const records = behind.filter(({ stream }) => stream === streams[1]);
+    expect(records).toMatchObject([{ type: STREAM_DELETED, revision: String(2n ** 63n - 1n) }]);
+    expect(records[0]).not.toHaveProperty('metadata');
+  });
+
+  it('finds the event of a stream at a position, and no other', async () => {
+    const [one, two] = (await all({ streams })).slice(-2);
+    const at = (position: bigint) =>
+      ask({ streams: [one?.stream ?? ''], after: String(position - 1n), until: String(position), limit: 1 });
+    expect((await at(BigInt(one?.position ?? 0))).events).toEqual([one]);
+    expect((await at(BigInt(one?.position ?? 0) + 1n)).events).toEqual([]);
+    expect((await at(BigInt(two?.position ?? 0) + 1_000_000n)).events).toEqual([]);
   });
 
   it.each([

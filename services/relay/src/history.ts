@@ -1,5 +1,5 @@
-import { ownerOf } from '@oo/contracts';
-import { type EventStore, envelopeOf, type StoredEvent } from '@oo/event-sourcing';
+import { ownerOf, ProblemError, problem } from '@oo/contracts';
+import { type EventStore, envelopeOf, type StoredEvent, StreamGone } from '@oo/event-sourcing';
 import { LRUCache } from 'lru-cache';
 import { z } from 'zod';
 
@@ -40,9 +40,15 @@ export class History {
     private readonly leftOut: (event: StoredEvent) => void,
   ) {}
 
-  /** @returns the reply as JSON: `{events, next, head}`; `next` is null where nothing follows */
+  /**
+   * @returns the reply as JSON: `{events, next, head}`; `next` is null where nothing follows
+   * @throws ProblemError where one of the streams was deleted for good: what is left of its person is no whole
+   */
   async read(query: HistoryQuery): Promise<Uint8Array> {
-    const [head, page] = await Promise.all([this.head(), this.#page(query)]);
+    const [head, page] = await Promise.all([this.head(), this.#page(query)]).catch((error: unknown) => {
+      if (!(error instanceof StreamGone)) throw error;
+      throw new ProblemError(problem('unknown-user', `This person has left. ${error.message}.`));
+    });
     const next = page.more ? quoted(page.last) : 'null';
     return Buffer.from(`{"events":[${page.events.join(',')}],"next":${next},"head":${quoted(head)}}`);
   }

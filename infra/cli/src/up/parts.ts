@@ -202,6 +202,7 @@ export function services(settings: Settings, secrets: Secrets, places: Places): 
     spec('recommender', process.env.OO_PYTHON ?? 'python3', ['-m', 'ml.serving'], {
       ...broker,
       OO_POLICY: settings.OO_POLICY,
+      OO_SNAPSHOTS: inDataDir(settings, 'snapshots'),
       PYTHONUNBUFFERED: '1',
     }),
   ];

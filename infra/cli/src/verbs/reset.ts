@@ -9,14 +9,14 @@ import { DROP_READ_MODELS } from '../up/drop-read-models.js';
 /** Files and folders that a data folder may hold. Anything else in it is somebody else's and stays. */
 const OURS = [
   ...['eventstore', 'nats', 'postgres', 'postgres.new', 'identity', 'demo', 'compile-cache', 'logs'],
-  ...['secrets.json', 'run.json', 'run.json.new', DROP_READ_MODELS],
+  ...['snapshots', 'secrets.json', 'run.json', 'run.json.new', DROP_READ_MODELS],
 ];
 
 /** What a folder has as soon as oO has kept anything in it; a reset deletes it last. */
 const MARKS = ['secrets.json', 'run.json', LOCK_FILE];
 
-/** What the event store can give again, beside the read models: the broker's folder. The learner keeps no files. */
-const REBUILDABLE = ['nats'];
+/** What the event store can give again, beside the read models: what the broker keeps, and the recommender. */
+const REBUILDABLE = ['nats', 'snapshots'];
 
 export interface ResetResult {
   readonly deleted: readonly string[];

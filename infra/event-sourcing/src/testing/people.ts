@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto';
+import { EventStoreDBClient } from '@eventstore/db-client';
 import {
   type CommandId,
   type DomainEvent,
@@ -14,6 +15,16 @@ import {
   type UserId,
 } from '@oo/contracts';
 import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
+
+/** Deletes a stream for good, as whoever erases a person does; what it held is gone after the next scavenge. */
+export async function deleteForGood(store: EventStore, stream: string): Promise<void> {
+  const client = EventStoreDBClient.connectionString(store.url);
+  try {
+    await client.tombstoneStream(stream);
+  } finally {
+    await client.dispose();
+  }
+}
 
 /** A person whom no other test has. */
 export const someone = (tenant: TenantId = tenantId('home')): UserId => newUserId(tenant, randomBytes(16));
