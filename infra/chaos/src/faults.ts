@@ -30,11 +30,11 @@ function filesIn(folder: string): string[] {
     .map((entry) => join(entry.parentPath, entry.name));
 }
 
-/** A third of the files get bytes of another kind, in the middle of them or from some place to the end. */
-function damageFiles(folder: string, random: Random): void {
+/** A share of the files get bytes of another kind, in the middle of them or from some place to the end. */
+function damageFiles(folder: string, random: Random, share = 1 / 3): void {
   for (const file of filesIn(folder)) {
     const { size } = statSync(file);
-    if (size === 0 || !random.chance(1 / 3)) continue;
+    if (size === 0 || !random.chance(share)) continue;
     const at = random.below(size);
     const bytes = random.bytes(Math.min(size - at, random.pick([1, 64, 4096])));
     const handle = openSync(file, 'r+');
@@ -79,7 +79,12 @@ export const FAULTS = {
   "JetStream's folder deleted": beneathJetStream((folder) =>
     rmSync(folder, { recursive: true, force: true }),
   ),
-  "JetStream's folder damaged": beneathJetStream(damageFiles),
+  "JetStream's folder damaged": beneathJetStream((folder, random) => damageFiles(folder, random)),
+  "the recommender's snapshot damaged": async (platform, random) => {
+    platform.signal('recommender', 'SIGSTOP');
+    damageFiles(platform.snapshotsFolder, random, 1);
+    platform.signal('recommender', 'SIGKILL');
+  },
   'connections cut': onWire((wire) => wire.cut()),
   'connections delayed': onWire((wire, random) => wire.delay(random.between(20, 400))),
   'connections silent': onWire((wire) => wire.silence()),

@@ -21,7 +21,7 @@ const options = new Command('chaos')
   .description(
     'Kills and damages the real processes under load, and checks that nothing is lost, doubled or out of step.',
   )
-  .option('--rounds <n>', 'how many faults, one after the other', some, 34)
+  .option('--rounds <n>', 'how many faults, one after the other', some, 36)
   .option('--seed <n>', 'which faults at which moments; processes run as they will', whole, 1)
   .addOption(new Option('--only <fault>', 'this fault in every round').choices(FAULT_NAMES))
   .option('--json <file>', 'write the summary there')

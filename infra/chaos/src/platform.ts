@@ -95,6 +95,10 @@ export class Platform {
     return join(this.disk, 'nats', 'jetstream');
   }
 
+  get snapshotsFolder(): string {
+    return join(this.oo.dataDir, 'snapshots');
+  }
+
   /** @returns whether it was there to hear it */
   signal(name: ServerName | PartName, signal: NodeJS.Signals): boolean {
     const known = [...this.supervisor.processes, ...this.oo.run.processes];
