@@ -7,7 +7,7 @@ export const EVENTS_STREAM = 'OO_EVENTS';
 /** JetStream stream of the recommender's proposals. */
 export const PROPOSALS_STREAM = 'OO_PROPOSALS';
 /** JetStream stream of the command side's snapshots: a cache. */
-export const SNAPSHOTS_STREAM = 'OO_SNAPSHOTS';
+export const SNAPSHOTS_STREAM = 'OO_STREAM_SNAPSHOTS';
 export const EVENTS_SUBJECTS = 'oo.evt.>';
 export const PROPOSALS_SUBJECTS = 'oo.proposal.>';
 export const SNAPSHOTS_SUBJECTS = 'oo.snapshot.>';
