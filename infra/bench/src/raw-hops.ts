@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { createServer, get, type ServerResponse } from 'node:http';
-import { ANY, EventStoreDBClient, jsonEvent, START } from '@eventstore/db-client';
+import { ANY, BACKWARDS, END, EventStoreDBClient, jsonEvent, START } from '@eventstore/db-client';
 import { jetstream, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import postgres from 'postgres';
@@ -14,6 +14,8 @@ export interface Hops {
   readonly nats: number;
   /** From an append to its arrival at a live subscriber. */
   readonly store: number;
+  /** The end of a stream, read. */
+  readonly read: number;
   /** From a publication to its arrival at a consumer. */
   readonly jetstream: number;
   readonly commit: number;
@@ -31,7 +33,7 @@ export async function rawHops(
   const samples = {
     http: await httpHop(),
     nats: await latencies(SAMPLES, () => nats.request('bench.echo', '{}', { timeout: 5000 })),
-    store: await storeHop(eventStoreUrl),
+    ...(await storeHops(eventStoreUrl)),
     jetstream: await jetstreamHop(nats),
     ...(await sqlHops(readModelsUrl)),
     sse: await sseHop(),
@@ -40,6 +42,7 @@ export async function rawHops(
     http: percentile(samples.http, p),
     nats: percentile(samples.nats, p),
     store: percentile(samples.store, p),
+    read: percentile(samples.read, p),
     jetstream: percentile(samples.jetstream, p),
     commit: percentile(samples.commit, p),
     query: percentile(samples.query, p),
@@ -116,7 +119,7 @@ async function sseHop(): Promise<number[]> {
   }
 }
 
-async function storeHop(url: string): Promise<number[]> {
+async function storeHops(url: string): Promise<{ store: number[]; read: number[] }> {
   const store = EventStoreDBClient.connectionString(url);
   const stream = `bench-hop${randomUUID()}`;
   const arrivals = new Arrivals();
@@ -129,7 +132,7 @@ async function storeHop(url: string): Promise<number[]> {
   });
   subscription.on('error', () => undefined);
   try {
-    return await latencies(SAMPLES, async () => {
+    const live = await latencies(SAMPLES, async () => {
       const id = randomUUID();
       const arrived = arrivals.of(id);
       await store.appendToStream(stream, jsonEvent({ id, type: 'BenchEvent', data: {} }), {
@@ -137,6 +140,11 @@ async function storeHop(url: string): Promise<number[]> {
       });
       await arrived;
     });
+    const read = await latencies(SAMPLES, async () => {
+      const end = store.readStream(stream, { direction: BACKWARDS, fromRevision: END, maxCount: 1 });
+      for await (const { event } of end) if (event === undefined) throw new Error('an empty read');
+    });
+    return { store: live, read };
   } finally {
     await subscription.unsubscribe();
     await store.dispose();

@@ -11,12 +11,20 @@ const TIMEOUT_MS = 4_500;
 
 /**
  * The hops between a posted signal and the tip on the page, each as often as the way goes over it: HTTP in; the
- * command to its handler; the event from the store to the relay and over JetStream to the recommender; its question
- * for candidates; the proposal over JetStream; the tip from the store over JetStream to the projections; their commit;
- * the hint to the gateway, which reads the row, asks for the text, and writes the server-sent event.
+ * command to its handler, which reads the stream of somebody whom it does not know; the event from the store to the
+ * relay and over JetStream to the recommender; its question for candidates; the proposal over JetStream to a handler,
+ * which reads the person's profile; the tip from the store over JetStream to the projections; their commit; the hint to
+ * the gateway, which reads the row, asks for the text, and writes the server-sent event.
  */
 const sumOf = (hops: Hops): number =>
-  hops.http + 3.5 * hops.nats + 2 * hops.store + 3 * hops.jetstream + hops.commit + hops.query + hops.sse;
+  hops.http +
+  3.5 * hops.nats +
+  2 * hops.read +
+  2 * hops.store +
+  3 * hops.jetstream +
+  hops.commit +
+  hops.query +
+  hops.sse;
 
 /** From posting a signal to the arrival of its tip as a server-sent event, one person after the other. */
 export async function signalToPage(oo: RunningOo, hopsAt: (p: number) => Hops): Promise<Measurement[]> {
