@@ -365,7 +365,8 @@ class _States(Iterator[tuple[Person, Mapping[str, str]]]):
         self._users = iter(list(people))
         self.newest = -1
         """Position of the newest event in one of them."""
-        self.passed_over: set[str] = set()
+        self.passed_over: set[str] = set(people.parked)
+        """Who waited at the beginning is in no list, and may have gone on before the end."""
 
     def __next__(self) -> tuple[Person, Mapping[str, str]]:
         for user in self._users:

@@ -611,6 +611,30 @@ async def test_who_is_parked_is_folded_from_the_store_at_the_start(tmp_path: Pat
     assert dict(mended["people"]) == dict(anew["people"])
 
 
+async def test_who_is_parked_when_it_begins_and_not_when_it_ends_is_folded_from_the_store_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lives = population("heuristic", 4, people=3, days=2)
+    parked = lives[2]
+    parked.envelopes[20]["metadata"]["schemaVersion"] = 99
+    store = stored(lives)
+    process = await (await Process(store, tmp_path).start()).catch_up()
+    assert list(process.people.parked) == [parked.user]
+    parked.envelopes[20]["metadata"]["schemaVersion"] = 1
+    mark_behind = Snapshots._mark_behind
+
+    async def waiting(*arguments: Any, **options: Any) -> Mark:
+        assert await process.worker.retry(parked.user) == len(parked.envelopes)
+        return await mark_behind(*arguments, **options)
+
+    monkeypatch.setattr(Snapshots, "_mark_behind", waiting)
+    await process.snapshots._try(0.002)
+    again = await Process(store, tmp_path).start()
+    assert again.used
+    goes_on, anew = (await again.catch_up()).standing(), await folded_anew(store)
+    assert dict(goes_on["people"]) == dict(anew["people"])
+
+
 async def test_who_is_parked_and_leaves_is_forgotten(tmp_path: Path) -> None:
     lives = population("heuristic", 4, people=2, days=1)
     lives[0].envelopes[-1]["metadata"]["schemaVersion"] = 99
