@@ -147,8 +147,11 @@ class Snapshots:
         self._marks = [table.mark]
         self._size = read.size
         self._written_at = time.monotonic() - read.age_s
-        for user in table.again:
-            await self._refold(UserId(user))
+        for user in map(UserId, table.again):
+            await self._refold(user)
+            if self._people.has_left(user):
+                # Nobody here knew them, but the file names them.
+                self.forget()
         self._restored.set()
         self._log.info(
             "the snapshot was read",

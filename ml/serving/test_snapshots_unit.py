@@ -647,6 +647,28 @@ async def test_who_is_parked_and_leaves_is_forgotten(tmp_path: Path) -> None:
     assert is_nowhere(lives[0], process, tmp_path)
 
 
+@pytest.mark.parametrize("erased", [True, False])
+async def test_who_is_parked_and_leaves_while_it_is_down_is_named_nowhere_any_more(
+    tmp_path: Path, erased: bool
+) -> None:
+    lives = population("heuristic", 4, people=3, days=1)
+    last = stored(lives).envelopes[-1]["stream"]
+    gone = next(life for life in lives if not last.endswith(life.user))
+    gone.envelopes[5]["metadata"]["schemaVersion"] = 99
+    store = await kept(tmp_path, lives)
+    if erased:
+        life_goes_on(store, gone, users_pb2.UserErased())
+    else:
+        store.tombstone(gone)
+    process = await Process(store, tmp_path).start()
+    assert process.used
+    assert not process.file.exists()
+    await (await process.catch_up()).stop()
+    assert process.file.exists()
+    assert is_nowhere(gone, process, tmp_path)
+    assert process.standing() == await folded_anew(store)
+
+
 async def test_only_the_process_s_partitions_are_kept(tmp_path: Path) -> None:
     lives = population("heuristic", 4, people=4, days=1)
     mine = [partition_of(lives[0].user)]
