@@ -139,13 +139,11 @@ class People:
         owner = owner_of(address.stream)
         if owner is None or owner.user_id is None or not self.owns(owner.user_id):
             return
-        if not concerns(address, envelope):
-            return
         user = owner.user_id
         if address.type in LEAVING:
             self.leave(user, address.position)
             return
-        if self.has_left(user) or self.has(user, address):
+        if not concerns(address, envelope) or self.has_left(user) or self.has(user, address):
             return
         if owner.category == SKIPS:
             # What is to be left out was folded, or is what the person waits at.
@@ -181,6 +179,9 @@ class People:
                 return 0
             if concerns(address, envelope):
                 concerning.append((address, envelope))
+        if self.has_left(user):
+            # Meanwhile: the events were read before.
+            return 0
         self.parked.pop(user, None)
         person = self._people[user] = new_person(user, self._prior)
         person.left_out = frozenset(

@@ -19,10 +19,10 @@ from ml.serving.people import Gap, Parked, People
 from ml.testing.life import Life
 from ml.testing.lockstep import portrait
 from oo.v1 import operations_pb2, signals_pb2
-from oo_contracts.envelope import read_envelope, read_unread
+from oo_contracts.envelope import STREAM_DELETED, read_envelope, read_unread
 from oo_contracts.ids import DecisionId, record_command_id_of
 from oo_contracts.partition import PARTITIONS
-from oo_contracts.streams import stream_of
+from oo_contracts.streams import PERSON_CATEGORIES, stream_of
 
 Envelope = dict[str, Any]
 LOG = logging.getLogger("oo.test.people")
@@ -216,6 +216,25 @@ def test_a_moment_whose_decisions_end_is_left_out_is_over_too() -> None:
     person = straight(life).get(life.user)
     assert person is not None
     assert person.agenda.due(life.now) == []
+
+
+@pytest.mark.parametrize("category", PERSON_CATEGORIES)
+def test_any_of_the_streams_that_is_deleted_for_good_says_that_its_person_has_left(
+    life: Life, category: str
+) -> None:
+    record = {"id": "1", "type": STREAM_DELETED, "stream": stream_of(category, life.user), "data": ""}
+    record |= {"revision": str((1 << 63) - 1), "position": "1000000"}
+    people = straight(life)
+    people.fold(record)
+    assert people.has_left(life.user)
+    assert list(people) == []
+
+
+def test_what_was_read_of_somebody_before_they_left_brings_them_not_back(life: Life) -> None:
+    people = straight(life)
+    people.leave(life.user, 1_000_000)
+    assert people.refold(life.user, life.envelopes) == 0
+    assert list(people) == []
 
 
 @settings(max_examples=120, deadline=None)
