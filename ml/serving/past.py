@@ -15,7 +15,7 @@ from ml.recommender.skips import address_of, left_out_of
 from ml.serving.broker import History, Unanswered, connect
 from ml.serving.people import concerns
 from ml.serving.published import read_published
-from oo_contracts.envelope import RecordedEvent, read_address, read_envelope, read_unread
+from oo_contracts.envelope import STREAM_DELETED, RecordedEvent, read_address, read_envelope, read_unread
 from oo_contracts.ids import UserId
 from oo_contracts.streams import owner_of, streams_of
 
@@ -63,16 +63,20 @@ async def envelopes_of(file: Path | None, user: UserId | None) -> AsyncIterator[
 
 async def everybody(file: Path | None, user: UserId | None = None) -> dict[UserId, list[RecordedEvent]]:
     """Events by person, each in the order of positions, and with them what operators said of them; one that
-    was left out and cannot be read is there without its payload. Raises Unanswered, and ValueError where the
-    recommender's worker would park the person.
+    was left out and cannot be read is there without its payload. Whose streams were deleted for good is not
+    among them. Raises Unanswered, and ValueError where the recommender's worker would park the person.
     """
     by_person: dict[UserId, list[RecordedEvent]] = defaultdict(list)
     unreadable = list[tuple[UserId, RecordedEvent, str]]()
+    gone = set[UserId]()
     async for envelope in envelopes_of(file, user):
         owner = owner_of(str(envelope.get("stream")))
         if owner is None or owner.user_id is None or user not in (None, owner.user_id):
             continue
-        if not concerns(read_address(envelope), envelope):
+        address = read_address(envelope)
+        if address.type == STREAM_DELETED:
+            gone.add(owner.user_id)
+        if owner.user_id in gone or not concerns(address, envelope):
             continue
         try:
             by_person[owner.user_id].append(read_envelope(envelope))
@@ -80,11 +84,13 @@ async def everybody(file: Path | None, user: UserId | None = None) -> dict[UserI
             event = read_unread(envelope)
             by_person[owner.user_id].append(event)
             unreadable.append((owner.user_id, event, str(error)))
+    for person in gone:
+        by_person.pop(person, None)
     left_out = left_out_of(event for events in by_person.values() for event in events)
     for person, event, reason in unreadable:
-        address = address_of(event)
-        if address not in left_out:
-            raise ValueError(f"{address}: {reason}. See: oo parked show recommender {person}")
+        place = address_of(event)
+        if person not in gone and place not in left_out:
+            raise ValueError(f"{place}: {reason}. See: oo parked show recommender {person}")
     for events in by_person.values():
         events.sort(key=lambda event: event.position)
     return by_person

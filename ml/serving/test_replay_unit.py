@@ -18,7 +18,7 @@ from ml.serving.people import People
 from ml.serving.replay import main
 from ml.testing.life import Life, user_of
 from oo.v1 import operations_pb2
-from oo_contracts.envelope import RecordedEvent
+from oo_contracts.envelope import STREAM_DELETED, RecordedEvent
 from oo_contracts.partition import PARTITIONS
 
 
@@ -52,6 +52,31 @@ def test_everyone_comes_out_bit_identical(
     assert report["decisions"] == len(life.decisions) + len(other.decisions)
     states = {each["user"]: each["state"]["stateDigest"] for each in report["users"]}
     assert states == {one.user: one.person.belief.digest for one in (life, other)}
+
+
+def test_who_has_left_holds_nobody_up(life: Life, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = Life(43)
+    gone.live(1)
+    gone.envelopes[-1]["metadata"]["schemaVersion"] = 99
+
+    def delete(envelopes: list[Any]) -> None:
+        # What the store has from its beginning on, before a scavenge and after it.
+        for stream in sorted({each["stream"] for each in gone.envelopes}):
+            record = {"id": "1", "type": STREAM_DELETED, "stream": stream, "data": "", "metadata": ""}
+            envelopes.append(record | {"revision": str((1 << 63) - 1), "position": "9000000"})
+
+    def scavenge(envelopes: list[Any]) -> None:
+        delete(envelopes)
+        envelopes[:] = [
+            each
+            for each in envelopes
+            if each["type"] == STREAM_DELETED or not each["stream"].endswith(gone.user)
+        ]
+
+    for change in (delete, scavenge):
+        assert main(["--all", "--json", "--events", events_file(tmp_path, gone, life, change=change)]) == 0
+        report = json.loads(capsys.readouterr().out)
+        assert [each["user"] for each in report["users"]] == [life.user]
 
 
 def test_one_altered_probability_is_named(
