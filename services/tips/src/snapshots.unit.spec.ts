@@ -56,7 +56,14 @@ describe('a snapshot of tips', () => {
     const whole = fold(tipsDecider, tipsDecider.initialState(), EVENTS);
     for (let cut = 0; cut <= EVENTS.length; cut++) {
       const state = fold(tipsDecider, tipsDecider.initialState(), EVENTS.slice(0, cut));
-      const snapshot = { state, revision: BigInt(cut), position: 7n, eventId: 'e', commands: [] };
+      const snapshot = {
+        state,
+        revision: BigInt(cut),
+        position: 7n,
+        eventId: 'e',
+        recordedAt: 't',
+        commands: [],
+      };
       const bytes = encodeSnapshot(tipsSnapshots, 'tips', 9, snapshot);
       const read = decodeSnapshot(tipsSnapshots, 'tips', 9, bytes);
       expect(read).toEqual(snapshot);

@@ -2,6 +2,7 @@ import {
   type CommandReply,
   type DomainEvent,
   derivedCommandId,
+  metadataJson,
   problem,
   streamOf,
   tenantOf,
@@ -12,7 +13,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Decider } from '../decider/decider.js';
 import { EventStoreUnavailable, StreamGone } from '../event-store/errors.js';
 import { EventStore } from '../event-store/event-store.js';
-import { commandIdOf } from '../event-store/stored-event.js';
+import { commandIdOf, type StoredEvent } from '../event-store/stored-event.js';
 import { type Backbone, someone, startBackbone } from '../testing/index.js';
 import {
   type CommandContext,
@@ -294,6 +295,8 @@ describe('a stream that is kept in snapshots', () => {
       // A log that was put back: another event stands there, or none.
       encode({ eventId: derivedCommandId('another', user) }),
       encode({ revision: 7n }),
+      // The same command, sent again to a log that was put back.
+      encode({ recordedAt: '2026-03-02T08:00:02Z' }),
     ]) {
       cache.kept.set(stream, [bytes]);
       expect(await handlingOf(store, { snapshots: keptIn(cache) }).state(user)).toEqual(refs(1, 2, 3, 4, 5));
@@ -304,6 +307,44 @@ describe('a stream that is kept in snapshots', () => {
       'another past',
       ...refs(5),
     ]);
+  });
+
+  it('is read from its beginning where the log went another way to the same command', async () => {
+    const [user, cache] = [someone(), new Cache()];
+    const stream = streamOf('signals', user);
+    // Another log, of before it was put back: `b` was there, and `c` behind it. `c` is sent again later.
+    const log: StoredEvent[] = [];
+    const lost: EventStreams = {
+      append: async (name, expected, events) => {
+        const [event] = events as readonly [(typeof events)[number]];
+        const { id, metadata } = event;
+        const place = { stream: name, revision: expected + 1n, position: 100n * (expected + 2n) };
+        const data = event.event.data;
+        log.push({
+          id,
+          type: event.event.type,
+          data,
+          metadata: metadataJson({ ...metadata, schemaVersion: 1 }),
+          ...place,
+          storedAtMs: 0,
+        });
+        return place;
+      },
+      readForward: async (_, from, count) => log.filter(({ revision }) => revision >= from).slice(0, count),
+      readLast: async (_, count) => log.slice(-count),
+    };
+    const before = handlingOf(lost, { snapshots: keptIn(cache, 3) });
+    for (const [index, name] of ['a', 'b', 'c'].entries()) {
+      await before.handle(context(user, name), refs(index + 1));
+    }
+    expect(cache.kept.has(stream)).toBe(true);
+    const now = handlingOf();
+    const later = (name: string) => ({ ...context(user, name), receivedAt: '2026-03-02T09:00:00Z' });
+    await now.handle(context(user, 'a'), refs(1));
+    await now.handle(later('d'), refs(4));
+    await now.handle(later('c'), refs(3));
+    expect((await eventsOf(user)).at(-1)).toMatchObject({ id: log.at(-1)?.id, revision: 2n });
+    expect(await handlingOf(store, { snapshots: keptIn(cache, 1) }).state(user)).toEqual(refs(1, 4, 3));
   });
 
   it('that is gone is forgotten there, too', async () => {

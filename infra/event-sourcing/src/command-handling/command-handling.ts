@@ -24,7 +24,7 @@ import type { Decider } from '../decider/decider.js';
 import { isEventOf } from '../decider/decider.js';
 import { EventStoreUnavailable, StreamGone, WrongRevision } from '../event-store/errors.js';
 import { EMPTY, type EventStore, type NewEvent } from '../event-store/event-store.js';
-import type { StoredEvent } from '../event-store/stored-event.js';
+import { recordedAtOf, type StoredEvent } from '../event-store/stored-event.js';
 import { figures } from '../telemetry/figures.js';
 import { traceparent } from '../telemetry/tracing.js';
 import { RecordedCommands } from './recorded-commands.js';
@@ -73,6 +73,7 @@ interface Loaded<State> {
   position: bigint;
   /** Of the event at `revision`. */
   eventId: string;
+  recordedAt: string;
   readonly commands: RecordedCommands;
   /** Up to where it is kept in a snapshot. */
   kept: bigint;
@@ -255,6 +256,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     loaded.revision = revision;
     loaded.position = position;
     loaded.eventId = eventIds.at(-1) ?? loaded.eventId;
+    loaded.recordedAt = metadata.recordedAt;
     this.#keep(stream, loaded);
     return { stream, revision, position, eventIds, duplicate: false };
   }
@@ -281,6 +283,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       revision: EMPTY,
       position: 0n,
       eventId: '',
+      recordedAt: '',
       commands: new RecordedCommands(stream, this.options.window, cut),
       kept: EMPTY,
     };
@@ -322,11 +325,13 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     const { window } = this.options;
     const snapshot = decodeSnapshot(snapshots, stream, window, bytes);
     if (snapshot === undefined) return undefined;
-    const { revision, eventId, commands } = snapshot;
+    const { revision, eventId, recordedAt, commands } = snapshot;
     const index = end.findIndex((event) => event.revision === revision);
     const last = index < 0 ? (await this.store.readForward(stream, revision, 1))[0] : end[index];
-    // The log decides: it may have been put back, and have gone another way since.
-    if (last?.revision !== revision || last.id !== eventId) return undefined;
+    // The log decides: it may have been put back, and have gone another way since. Ids alone prove nothing: a command that
+    // is sent again, and decided as before, makes the same.
+    if (last?.revision !== revision || last.id !== eventId || recordedAtOf(last) !== recordedAt)
+      return undefined;
     figures.add('oo.command.snapshots', this.#labels);
     const loaded = { ...snapshot, commands: RecordedCommands.of(stream, window, commands), kept: revision };
     if (index < 0) return this.#readOn(stream, loaded);
@@ -354,6 +359,7 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       loaded.revision = stored.revision;
       loaded.position = stored.position;
       loaded.eventId = stored.id;
+      loaded.recordedAt = recordedAtOf(stored);
     }
     this.#keep(stream, loaded);
   }
@@ -368,8 +374,9 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
     const { snapshots, window } = this.options;
     if (snapshots === undefined || loaded.revision - loaded.kept < snapshots.every) return;
     loaded.kept = loaded.revision;
-    const { state, revision, position, eventId } = loaded;
-    const snapshot = { state, revision, position, eventId, commands: loaded.commands.entries() };
+    const { state, revision, position, eventId, recordedAt } = loaded;
+    const commands = loaded.commands.entries();
+    const snapshot = { state, revision, position, eventId, recordedAt, commands };
     // Nobody waits for it, and nothing depends on it.
     void snapshots.store.write(stream, encodeSnapshot(snapshots, stream, window, snapshot));
   }

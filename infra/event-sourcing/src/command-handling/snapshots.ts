@@ -32,12 +32,13 @@ export interface Snapshot<State> {
   readonly state: State;
   readonly revision: bigint;
   readonly position: bigint;
-  /** Id of the event at `revision`: tells a log that was put back and has another past. */
+  /** Id of the event at `revision`, and when it was recorded: both tell a log that was put back and has another past. */
   readonly eventId: string;
+  readonly recordedAt: string;
   readonly commands: readonly (readonly [command: string, entry: Entry])[];
 }
 
-const FORMAT = 1;
+const FORMAT = 2;
 const numeral = z.string().regex(/^\d+$/).transform(BigInt);
 const document = z.object({
   format: z.literal(FORMAT),
@@ -47,6 +48,7 @@ const document = z.object({
   revision: numeral,
   position: numeral,
   eventId: z.string(),
+  recordedAt: z.string(),
   state: z.unknown(),
   commands: z.array(
     z.tuple([z.string(), z.object({ revision: numeral, position: numeral, eventIds: z.array(z.string()) })]),
@@ -58,7 +60,7 @@ export function encodeSnapshot<State>(
   { version, encode }: Pick<Snapshotting<State>, 'version' | 'encode'>,
   stream: string,
   window: number,
-  { state, revision, position, eventId, commands }: Snapshot<State>,
+  { state, revision, position, eventId, recordedAt, commands }: Snapshot<State>,
 ): Uint8Array {
   const body = {
     format: FORMAT,
@@ -68,6 +70,7 @@ export function encodeSnapshot<State>(
     revision,
     position,
     eventId,
+    recordedAt,
     state: encode(state),
     commands,
   };
@@ -85,8 +88,8 @@ export function decodeSnapshot<State>(
   try {
     const read = document.parse(JSON.parse(gunzipSync(bytes).toString('utf8')));
     if (read.version !== version || read.stream !== stream || read.window !== window) return undefined;
-    const { revision, position, eventId, commands } = read;
-    return { state: decode(read.state), revision, position, eventId, commands };
+    const { revision, position, eventId, recordedAt, commands } = read;
+    return { state: decode(read.state), revision, position, eventId, recordedAt, commands };
   } catch {
     return undefined;
   }

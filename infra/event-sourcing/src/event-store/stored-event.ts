@@ -99,6 +99,12 @@ export function commandIdOf(event: StoredEvent): CommandId | undefined {
   return typeof commandId === 'string' && isCommandId(commandId) ? commandId : undefined;
 }
 
+/** When an event was recorded, as it is written there, without parsing the rest; '' where nothing is. */
+export function recordedAtOf({ metadata }: StoredEvent): string {
+  if (typeof metadata !== 'object' || metadata === null || !('recordedAt' in metadata)) return '';
+  return typeof metadata.recordedAt === 'string' ? metadata.recordedAt : '';
+}
+
 /** Out of what the client gives. @throws Error when the server tells no position (EventStoreDB before 22.6). */
 export function storedEvent(event: ClientEvent | AllStreamRecordedEvent): StoredEvent {
   if (event.position === undefined) {
