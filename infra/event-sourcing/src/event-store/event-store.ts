@@ -152,8 +152,9 @@ export class EventStore {
       for (const event of page) {
         scanned ??= event.position;
         if (isOurs(event)) return found(event.position);
-        // What the store writes for itself is passed over once.
-        if (known !== undefined && event.position <= known.scanned) return found(known.position);
+        // What the store writes for itself is passed over once. It is looked at anew where it is not there any more: the
+        // store may have been put back.
+        if (known !== undefined && event.position === known.scanned) return found(known.position);
       }
     }
     return found(undefined);

@@ -1,4 +1,5 @@
 import { cp, rm } from 'node:fs/promises';
+import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { type DomainEvent, type Instant, tenantId } from '@oo/contracts';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
 import { EventStore } from '../event-store/event-store.js';
@@ -95,4 +96,24 @@ it('is told from the past that was folded, also once it has grown beyond, and no
   );
   expect(readModel.rows(seen)).toEqual(folded);
   expect(await settled(new InMemoryReadModel(probe))).toBeUndefined();
+});
+
+it('has its head anew, also where what others wrote stands at its end', async () => {
+  const user = someone(tenantId('home'));
+  const client = EventStoreDBClient.connectionString(server.url);
+  const others = () => client.appendToStream('of-somebody-else', jsonEvent({ type: 'Noted', data: {} }));
+  try {
+    await appendDirectly(store, user, [done('demo:task:1')], AT);
+    const before = await store.head();
+    await others();
+    const copy = await backUp();
+    await appendDirectly(store, user, [done('demo:task:2')], AT);
+    await others();
+    expect(await store.head()).toBeGreaterThan(before ?? 0n);
+
+    await putBack(copy);
+    expect(await store.head()).toBe(before);
+  } finally {
+    await client.dispose();
+  }
 });
