@@ -1,5 +1,5 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
-import { delay, type StoredEvent } from '@oo/event-sourcing';
+import { AnotherPast, delay, type StoredEvent } from '@oo/event-sourcing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Relay, type RelayedStore, type RelayReport } from './relay.js';
 import type { AckListener, Channel, Topic } from './topic.js';
@@ -25,6 +25,8 @@ const storeOf = (events: readonly StoredEvent[]): RelayedStore => ({
   },
   head: async () => events.at(-1)?.position,
   follow: async (after, handle, signal) => {
+    if (after !== undefined && !events.some(({ position }) => position === after))
+      throw new AnotherPast(`no event begins at ${after}`);
     for (const event of events) if (event.position > (after ?? -1n) && !signal.aborted) await handle(event);
     while (!signal.aborted) await delay(5, signal);
   },
@@ -121,6 +123,15 @@ describe('a stream', () => {
     expect(topic.stored).toEqual([10n, 20n]);
     const reason = reports.find((report) => report.kind === 'remade')?.reason;
     expect(reason).toMatch(/the store ends at 20/);
+  });
+
+  it('that ends with an event which the store has not, since it was put back and grew beyond, is made anew', async () => {
+    const topic = new FakeTopic();
+    topic.stored = [10n, 20n, 25n];
+    const reports = await relayed(topic, [1, 2, 3].map(eventAt));
+    expect(topic.remade).toBe(1);
+    expect(topic.stored).toEqual([10n, 20n, 30n]);
+    expect(reports.find((report) => report.kind === 'remade')?.reason).toMatch(/no event begins at 25/);
   });
 
   // Found by the simulation: what the stream had had before was passed over, and its end had another neighbour.

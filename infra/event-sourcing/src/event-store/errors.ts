@@ -27,6 +27,13 @@ export class AnotherPast extends Error {
   }
 }
 
+/** What the store answers where none of its events begins at the position to read on from; else undefined. */
+export function anotherPastBecause(error: unknown): AnotherPast | undefined {
+  if (!(error instanceof Error) || !/Unexpected (Filtered)?ReadAllResult/.test(error.message))
+    return undefined;
+  return new AnotherPast('No event of the store begins at the position to read on from', { cause: error });
+}
+
 /** Another wrote first. */
 export class WrongRevision extends Error {
   constructor(

@@ -12,7 +12,7 @@ import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { type DomainEvent, EVENTS, type Metadata, metadataJson, payloadJson } from '@oo/contracts';
 import { readEvents, readOfAll } from './all.js';
 import {
-  AnotherPast,
+  anotherPastBecause,
   EventStoreUnavailable,
   StreamGone,
   unavailableBecause,
@@ -188,11 +188,8 @@ export class EventStore {
 
   #failure(error: unknown, stream: string): unknown {
     if (error instanceof StreamDeletedError) return new StreamGone(stream);
-    if (error instanceof Error && /Unexpected (Filtered)?ReadAllResult/.test(error.message)) {
-      return new AnotherPast('No event of the store begins at the position to read on from', {
-        cause: error,
-      });
-    }
+    const anotherPast = anotherPastBecause(error);
+    if (anotherPast !== undefined) return anotherPast;
     const unavailable = unavailableBecause(error);
     // A client whose first question about the server's features was not answered in time never asks it again.
     if (unavailable?.late === true) this.#client = EventStoreDBClient.connectionString(this.url);

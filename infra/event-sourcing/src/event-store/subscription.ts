@@ -1,9 +1,13 @@
 import { EventStoreDBClient } from '@eventstore/db-client';
 import { streamPrefixes } from '@oo/contracts';
 import { readEvents, subscriptionToAll } from './all.js';
+import { anotherPastBecause } from './errors.js';
 import { isOurs, type StoredEvent } from './stored-event.js';
 
-/** {@link EventStore.follow}, over a connection of its own that is filtered to oO's streams by the server. */
+/**
+ * {@link EventStore.follow}, over a connection of its own that is filtered to oO's streams by the server.
+ * @throws AnotherPast where no event of the store begins at `after`
+ */
 export async function followAll(
   url: string,
   after: bigint | undefined,
@@ -21,7 +25,7 @@ export async function followAll(
     }
     throw new Error('the event store ended the subscription');
   } catch (error) {
-    if (!signal.aborted) throw error;
+    if (!signal.aborted) throw anotherPastBecause(error) ?? error;
   } finally {
     await client.dispose();
   }

@@ -2,6 +2,7 @@ import { cp, rm } from 'node:fs/promises';
 import { EventStoreDBClient, jsonEvent } from '@eventstore/db-client';
 import { type DomainEvent, type Instant, tenantId } from '@oo/contracts';
 import { afterAll, beforeAll, expect, it, vi } from 'vitest';
+import { AnotherPast } from '../event-store/errors.js';
 import { EventStore } from '../event-store/event-store.js';
 import { startTestEventStore, type TestEventStore } from '../testing/event-store-server.js';
 import { appendDirectly, someone } from '../testing/people.js';
@@ -95,6 +96,11 @@ it('is told from the past that was folded, also once it has grown beyond, and no
     /No event of the store begins at the position .*oo reset --derived/,
   );
   expect(readModel.rows(seen)).toEqual(folded);
+  // Whoever follows is told, too: the relay makes its stream anew then.
+  const { signal } = new AbortController();
+  await expect(store.follow(folded.at(-1)?.position as bigint, () => undefined, signal)).rejects.toThrow(
+    AnotherPast,
+  );
   expect(await settled(new InMemoryReadModel(probe))).toBeUndefined();
 });
 
