@@ -342,13 +342,20 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
   async #readOn(stream: string, loaded: Loaded<State>): Promise<Loaded<State>> {
     for (;;) {
       const events = await this.store.readForward(stream, loaded.revision + 1n, PAGE);
-      this.#take(stream, loaded, events);
-      if (events.length < PAGE) return loaded;
+      this.#evolve(loaded, events);
+      if (events.length < PAGE) break;
     }
+    this.#keep(stream, loaded);
+    return loaded;
   }
 
   /** @throws EventUnreadable for an event that the decider reads and this build cannot */
   #take(stream: string, loaded: Loaded<State>, events: readonly StoredEvent[]): void {
+    this.#evolve(loaded, events);
+    this.#keep(stream, loaded);
+  }
+
+  #evolve(loaded: Loaded<State>, events: readonly StoredEvent[]): void {
     for (const stored of events) {
       if ((this.#types as ReadonlySet<string>).has(stored.type)) {
         const { schemaVersion } = readMetadata(stored.metadata);
@@ -361,7 +368,6 @@ export class CommandHandling<State, Command, Event extends DomainEvent> {
       loaded.eventId = stored.id;
       loaded.recordedAt = recordedAtOf(stored);
     }
-    this.#keep(stream, loaded);
   }
 
   #keep(stream: string, loaded: Loaded<State>): void {
