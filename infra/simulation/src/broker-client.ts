@@ -200,7 +200,7 @@ class Inbound implements Deliveries {
       const stream = this.broker.streams.get(this.queue.stream.name);
       this.time.schedule(this.network.latency(), () => {
         // An acknowledgement counts for the stream that the message came from.
-        if (stream === this.broker.streams.get(this.queue.stream.name)) {
+        if (stream !== undefined && stream === this.broker.streams.get(this.queue.stream.name)) {
           effect(this.broker.consumer(this.queue).unacknowledged);
         }
       });

@@ -139,7 +139,9 @@ export class Broker {
     return () => this.#feeds.delete(feed);
   }
 
+  /** @throws Error where its stream is gone: there is no consumer of nothing */
   consumer(queue: WorkQueue): Consumer {
+    if (!this.streams.has(queue.stream.name)) throw new Error(`there is no stream ${queue.stream.name}`);
     const key = `${queue.stream.name}/${queue.durable}`;
     const existing = this.consumers.get(key);
     if (existing !== undefined) return existing;

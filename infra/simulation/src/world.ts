@@ -489,6 +489,7 @@ export class World {
     return this.#network.call(life, relay, async () => {
       const history = this.#histories.get(name);
       if (history === undefined) throw new Error('nobody answers');
+      if (subject === QUERIES.historyHead) return { position: String(await history.head()) };
       const bytes = new TextEncoder().encode(JSON.stringify(body));
       const answer = await answerQueryOf(bytes, historyQuery, (query) => history.read(query), log);
       return answer instanceof Uint8Array ? JSON.parse(new TextDecoder().decode(answer)) : answer;
