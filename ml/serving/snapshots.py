@@ -340,10 +340,14 @@ class Snapshots:
             raise Unusable("it is of another store, or of one that was put back since")
 
     async def _refold(self, user: UserId) -> None:
+        reported = ""
         while True:
             try:
                 await self._worker.refold(user)
-            except Unanswered:
+            except Unanswered as error:
+                if str(error) != reported:
+                    self._log.warning("the store's past cannot be read", extra={"reason": str(error)})
+                reported = str(error)
                 await asyncio.sleep(AGAIN_S)
             else:
                 return

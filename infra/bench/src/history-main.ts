@@ -20,7 +20,7 @@ const options = new Command('bench:history')
     new Option(
       '--only <part>',
       'growth: what a command costs as the store grows to so many events; long-stream: how long the tips of one person take to load',
-    ).choices(['relay', 'growth', 'long-stream', ...PROJECTION_NAMES]),
+    ).choices(['relay', 'rebuild', 'growth', 'long-stream', ...PROJECTION_NAMES]),
   )
   .option('--json <file>', 'write the list of {name, value, unit, baseline, ratio} there')
   .parse()
