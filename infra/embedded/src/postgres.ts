@@ -74,13 +74,16 @@ function asAccount(): string[] {
     '--clear-groups',
     // A change of account forgets what the supervisor asked for, so it is asked for again.
     ...['--pdeathsig', 'SIGINT'],
+    // Without it, asking whether a file may be run (access(2), as initdb does) goes by the account alone.
+    '--securebits=+no_setuid_fixup',
     '--inh-caps=+dac_override',
     '--ambient-caps=+dac_override',
     '--',
   ];
 }
 
-function prefixed(command: string, args: readonly string[]): { command: string; args: string[] } {
+/** A command as the account that Postgres runs as, where this process is root. */
+export function prefixed(command: string, args: readonly string[]): { command: string; args: string[] } {
   const [first, ...rest] = [...(isRoot() ? asAccount() : []), command, ...args];
   return { command: first ?? command, args: rest };
 }
