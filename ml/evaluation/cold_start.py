@@ -23,6 +23,7 @@ from typing import Any, Final, cast
 import numpy as np
 from nats.aio.client import Client
 
+from ml.evaluation.rows import Row, print_rows, row
 from ml.recommender.agenda import Trigger
 from ml.recommender.fold import PRIORS, prior_of
 from ml.recommender.person import DAY
@@ -46,8 +47,6 @@ LIVES: Final = 50
 STEP: Final = 10
 EVERY_S: Final = 0.004
 """Between two decisions."""
-
-Row = dict[str, Any]
 
 
 class _Lives:
@@ -173,16 +172,16 @@ async def measure(people: int, events: int, policy: str) -> list[Row]:
     p99, while_writing = (float(np.quantile(each, 0.99)) for each in milliseconds)
     longest, longest_while_writing = (float(each.max()) for each in milliseconds)
     return [
-        _row("cold-start-without", without, "s"),
-        _row("cold-start-with", with_it, "s", without),
-        _row("snapshot", size / 1_000_000, "MB"),
-        _row("snapshot-per-person", size / people / 1024, "KiB"),
-        _row("writing-beside-deciding", wrote, "s"),
-        _row("writing-at-the-end", at_stop, "s", without),
-        _row("decision-p99", p99, "ms"),
-        _row("decision-p99-while-writing", while_writing, "ms", p99),
-        _row("decision-longest", longest, "ms"),
-        _row("decision-longest-while-writing", longest_while_writing, "ms", longest),
+        row("cold-start-without", without, "s"),
+        row("cold-start-with", with_it, "s", without),
+        row("snapshot", size / 1_000_000, "MB"),
+        row("snapshot-per-person", size / people / 1024, "KiB"),
+        row("writing-beside-deciding", wrote, "s"),
+        row("writing-at-the-end", at_stop, "s", without),
+        row("decision-p99", p99, "ms"),
+        row("decision-p99-while-writing", while_writing, "ms", p99),
+        row("decision-longest", longest, "ms"),
+        row("decision-longest-while-writing", longest_while_writing, "ms", longest),
     ]
 
 
@@ -219,11 +218,6 @@ async def _deciding(
     return times
 
 
-def _row(name: str, value: float, unit: str, baseline: float | None = None) -> Row:
-    ratio = None if baseline is None else value / baseline
-    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.evaluation.cold_start", description=__doc__)
     parser.add_argument("--people", type=int, default=10_000)
@@ -234,12 +228,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wanted.people < 1 or wanted.events < 1:
         parser.error("give at least one person, and an event for each")
     rows = asyncio.run(measure(wanted.people, wanted.events, wanted.policy))
-    if wanted.json:
-        print(json.dumps(rows))
-        return 0
-    for row in rows:
-        against = "" if row["baseline"] is None else f"  {row['ratio']:.3f} × {row['baseline']:.3g}"
-        print(f"{row['name']:32} {row['value']:12.3f} {row['unit']}{against}")
+    print_rows(rows, as_json=wanted.json, width=32, digits=3)
     return 0
 
 

@@ -7,7 +7,6 @@ same unit and the same run, or null.
 """
 
 import argparse
-import json
 import sys
 import time
 import tracemalloc
@@ -17,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 from river import linear_model
 
+from ml.evaluation.rows import Row, print_rows, row
 from ml.learning.person_model import Moment
 from ml.recommender.agenda import Trigger
 from ml.recommender.belief import Belief
@@ -36,8 +36,6 @@ PEOPLE: Final = 200
 PLAN_EVERY: Final = 20
 """Every tenth answer is unwelcome, and has a policy that plans do so anew."""
 STANDING: Final = Moment(0.5, 0.2, 0.2, 0)
-
-Row = dict[str, Any]
 
 
 def measure() -> list[Row]:
@@ -93,10 +91,10 @@ def _deciding(life: Life, name: str, *, prepared: bool) -> list[Row]:
         if len(made.candidates) != CANDIDATES:
             raise RuntimeError(f"a decision had {len(made.candidates)} candidates; wanted {CANDIDATES}")
     milliseconds = np.array(times) * 1000
-    of_preparing = [_row("preparing-p50", float(np.median(preparing)) * 1000, "ms")] if prepared else []
+    of_preparing = [row("preparing-p50", float(np.median(preparing)) * 1000, "ms")] if prepared else []
     return [
-        _row(f"{name}-p50", float(np.quantile(milliseconds, 0.5)), "ms"),
-        _row(f"{name}-p99", float(np.quantile(milliseconds, 0.99)), "ms", 5.0),
+        row(f"{name}-p50", float(np.quantile(milliseconds, 0.5)), "ms"),
+        row(f"{name}-p99", float(np.quantile(milliseconds, 0.99)), "ms", 5.0),
         *of_preparing,
     ]
 
@@ -118,17 +116,17 @@ def _folding(life: Life) -> list[Row]:
     ]
 
     def learn_all(model: Any) -> None:
-        for row in rows:
-            model.learn_one(row, 1.0)
+        for lesson in rows:
+            model.learn_one(lesson, 1.0)
 
     own = _best(lambda: learn_all(belief)) / HISTORY
     rivers = _best(lambda: learn_all(river)) / HISTORY
     cold = _best(lambda: fold(life.user, life.prior, [read_envelope(each) for each in envelopes]).digest)
     return [
-        _row("fold", 1 / folding, "events/s", 1 / own),
-        _row("fold-over-river", 1 / folding, "events/s", 1 / rivers),
-        _row("learn-one", 1 / own, "answers/s", 1 / rivers),
-        _row("cold-start-5000-events", cold, "s"),
+        row("fold", 1 / folding, "events/s", 1 / own),
+        row("fold-over-river", 1 / folding, "events/s", 1 / rivers),
+        row("learn-one", 1 / own, "answers/s", 1 / rivers),
+        row("cold-start-5000-events", cold, "s"),
     ]
 
 
@@ -139,7 +137,7 @@ def _memory(life: Life) -> Row:
     people = [fold(user_of(number), life.prior, events) for number in range(PEOPLE)]
     taken, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
-    return _row("memory-per-person", taken / len(people) / 1024, "KiB")
+    return row("memory-per-person", taken / len(people) / 1024, "KiB")
 
 
 def _best(run: Callable[[], object], times: int = 3) -> float:
@@ -152,22 +150,12 @@ def _best(run: Callable[[], object], times: int = 3) -> float:
     return min(found)
 
 
-def _row(name: str, value: float, unit: str, baseline: float | None = None) -> Row:
-    ratio = None if baseline is None else value / baseline
-    return {"name": name, "value": value, "unit": unit, "baseline": baseline, "ratio": ratio}
-
-
 def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m ml.evaluation.speed", description=__doc__)
     parser.add_argument("--json", action="store_true", help="the list as JSON instead of a table")
     wanted = parser.parse_args(arguments)
     rows = measure()
-    if wanted.json:
-        print(json.dumps(rows))
-        return 0
-    for row in rows:
-        against = "" if row["baseline"] is None else f"  {row['ratio']:.2f} × {row['baseline']:.3g}"
-        print(f"{row['name']:24} {row['value']:12.3f} {row['unit']}{against}")
+    print_rows(rows, as_json=wanted.json, width=24, digits=2)
     return 0
 
 

@@ -16,9 +16,9 @@ from ml.recommender.fold import COMMON_PRIOR, fold, prior_of
 from ml.recommender.person import Person
 from ml.recommender.skips import kept
 from ml.serving.people import Gap, Parked, People
-from ml.testing.life import Life
+from ml.testing.life import Life, skip_of
 from ml.testing.lockstep import portrait
-from oo.v1 import operations_pb2, signals_pb2
+from oo.v1 import signals_pb2
 from oo_contracts.envelope import STREAM_DELETED, read_envelope, read_unread
 from oo_contracts.ids import DecisionId, record_command_id_of
 from oo_contracts.partition import PARTITIONS
@@ -57,15 +57,7 @@ def picture(people: People, life: Life) -> object:
 
 def skip(life: Life, envelope: Envelope, projection: str = "recommender") -> Envelope:
     """Records that an event is left out."""
-    life.record(
-        operations_pb2.ParkedEventSkipped(
-            projection=projection,
-            stream=envelope["stream"],
-            revision=int(envelope["revision"]),
-            event_type=envelope["type"],
-            reason="a test",
-        )
-    )
+    life.record(skip_of(envelope, projection))
     return life.envelopes[-1]
 
 

@@ -16,8 +16,7 @@ from ml.recommender.replay import replay
 from ml.serving.past import everybody
 from ml.serving.people import People
 from ml.serving.replay import main
-from ml.testing.life import Life, user_of
-from oo.v1 import operations_pb2
+from ml.testing.life import Life, skip_of, user_of
 from oo_contracts.envelope import STREAM_DELETED, RecordedEvent
 from oo_contracts.partition import PARTITIONS
 
@@ -178,15 +177,7 @@ def test_what_is_wrong_is_said_with_its_exit_code(
 
 def skip(life: Life, envelope: Any, projection: str = "recommender") -> None:
     """An operator gives an event up; the life goes on from the state that the recommender then has."""
-    life.record(
-        operations_pb2.ParkedEventSkipped(
-            projection=projection,
-            stream=envelope["stream"],
-            revision=int(envelope["revision"]),
-            event_type=envelope["type"],
-            reason="a test",
-        )
-    )
+    life.record(skip_of(envelope, projection))
     people = People(life.prior, range(PARTITIONS), logging.getLogger("test"), lambda _user, _event: None)
     people.refold(life.user, life.envelopes)
     person = people.get(life.user)

@@ -29,8 +29,8 @@ from ml.serving.settings import Settings
 from ml.serving.snapshot_file import UNFINISHED
 from ml.serving.snapshots import FILE
 from ml.testing.backbone import World, free_port, nats_server
-from ml.testing.life import HOUR, MINUTE, MONDAY, Life, user_of
-from oo.v1 import operations_pb2, signals_pb2, tips_pb2, users_pb2
+from ml.testing.life import HOUR, MINUTE, MONDAY, Life, skip_of, user_of
+from oo.v1 import signals_pb2, tips_pb2, users_pb2
 from oo_contracts import subjects
 from oo_contracts.envelope import read_envelope, read_unread
 from oo_contracts.instants import instant
@@ -478,14 +478,7 @@ async def parked(oo: Running, life: Life) -> list[Any]:
 
 
 async def skip(oo: Running, life: Life, envelope: Any, projection: str = "recommender") -> None:
-    skipped = operations_pb2.ParkedEventSkipped(
-        projection=projection,
-        stream=envelope["stream"],
-        revision=int(envelope["revision"]),
-        event_type=envelope["type"],
-        reason="a test",
-    )
-    await oo.world.record(life, skipped)
+    await oo.world.record(life, skip_of(envelope, projection))
     await oo.world.quiet()
 
 

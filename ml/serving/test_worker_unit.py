@@ -13,8 +13,8 @@ from ml.serving.desk import Desk
 from ml.serving.feed import Feed
 from ml.serving.people import People
 from ml.serving.worker import Worker
-from ml.testing.life import Life
-from oo.v1 import operations_pb2, signals_pb2
+from ml.testing.life import Life, skip_of
+from oo.v1 import signals_pb2
 from oo_contracts.partition import PARTITIONS
 from oo_contracts.streams import PERSON_CATEGORIES
 
@@ -71,8 +71,7 @@ async def parked(life: Life, people: People, worker: Worker) -> dict[str, Any]:
 
 
 def skip(life: Life, envelope: dict[str, Any]) -> dict[str, Any]:
-    stream, revision = envelope["stream"], int(envelope["revision"])
-    life.record(operations_pb2.ParkedEventSkipped(projection="recommender", stream=stream, revision=revision))
+    life.record(skip_of(envelope))
     return life.envelopes[-1]
 
 

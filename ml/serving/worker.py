@@ -84,10 +84,8 @@ class Worker:
         not parked (any more). Raises Unanswered.
         """
         while (parked := self._people.parked.get(user)) is not None:
-            try:
-                envelopes = await self._whole(user)
-            except Gone:
-                self._people.leave(user, NOT_YET)
+            envelopes = await self._whole(user)
+            if envelopes is None:
                 return 0
             # What came meanwhile may not be in what was read, and would be lost: then once more.
             if self._people.parked.get(user) is parked:
@@ -155,13 +153,8 @@ class Worker:
 
     async def refold(self, user: UserId) -> int:
         """Makes a person's state anew out of the store, and gives how many events it took."""
-        try:
-            envelopes = await self._whole(user)
-        except Gone:
-            # The record of it stands somewhere, and comes in its place.
-            self._people.leave(user, NOT_YET)
-            return 0
-        return self._people.refold(user, envelopes)
+        envelopes = await self._whole(user)
+        return 0 if envelopes is None else self._people.refold(user, envelopes)
 
     async def _fold(self, envelope: dict[str, Any]) -> None:
         try:
@@ -187,6 +180,11 @@ class Worker:
             if not is_there:
                 await asyncio.sleep(POLL_S)
 
-    async def _whole(self, user: UserId) -> list[dict[str, Any]]:
-        """All events that a person's state depends on."""
-        return [one async for page in self._history.of_streams(streams_of(user)) for one in page]
+    async def _whole(self, user: UserId) -> list[dict[str, Any]] | None:
+        """All events that a person's state depends on; None where their streams are gone, and so are they."""
+        try:
+            return [one async for page in self._history.of_streams(streams_of(user)) for one in page]
+        except Gone:
+            # The record of it stands somewhere, and comes in its place.
+            self._people.leave(user, NOT_YET)
+            return None

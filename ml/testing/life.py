@@ -24,7 +24,7 @@ from ml.recommender.policy import Policy
 from ml.recommender.prior import Prior
 from ml.recommender.record import record_of
 from ml.recommender.shortlist import shortlist
-from oo.v1 import candidates_pb2, decisions_pb2, signals_pb2, tips_pb2, users_pb2
+from oo.v1 import candidates_pb2, decisions_pb2, operations_pb2, signals_pb2, tips_pb2, users_pb2
 from oo_contracts.envelope import RecordedEvent, read_envelope
 from oo_contracts.events import EVENTS, payload_json
 from oo_contracts.ids import (
@@ -70,6 +70,17 @@ def _ended_by(payload: Message) -> DecisionId | None:
 
 def user_of(number: int) -> UserId:
     return new_user_id(tenant_id("home"), random.Random(number).randbytes(16))
+
+
+def skip_of(envelope: dict[str, Any], projection: str = "recommender") -> operations_pb2.ParkedEventSkipped:
+    """What an operator records to have an event left out."""
+    return operations_pb2.ParkedEventSkipped(
+        projection=projection,
+        stream=envelope["stream"],
+        revision=int(envelope["revision"]),
+        event_type=envelope["type"],
+        reason="a test",
+    )
 
 
 class Life:

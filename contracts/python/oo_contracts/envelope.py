@@ -101,15 +101,7 @@ def read_envelope(json: object) -> RecordedEvent:
     address = read_address(json)
     assert isinstance(json, Mapping)  # read_address has seen to it
     metadata = read_metadata(json.get("metadata"))
-    return RecordedEvent(
-        id=address.id,
-        type=address.type,
-        stream=address.stream,
-        revision=address.revision,
-        position=address.position,
-        metadata=metadata,
-        data=read_event(address.type, metadata.schema_version, json.get("data")),
-    )
+    return _recorded(address, metadata, read_event(address.type, metadata.schema_version, json.get("data")))
 
 
 def read_unread(json: object) -> RecordedEvent:
@@ -122,6 +114,10 @@ def read_unread(json: object) -> RecordedEvent:
         metadata = read_metadata(json.get("metadata"))
     except EnvelopeMalformed:
         metadata = Metadata("", "", "", "", 0, "", 0, 0, "")
+    return _recorded(address, metadata, Empty())
+
+
+def _recorded(address: Address, metadata: Metadata, data: Message) -> RecordedEvent:
     return RecordedEvent(
         id=address.id,
         type=address.type,
@@ -129,7 +125,7 @@ def read_unread(json: object) -> RecordedEvent:
         revision=address.revision,
         position=address.position,
         metadata=metadata,
-        data=Empty(),
+        data=data,
     )
 
 
