@@ -1,6 +1,6 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { EVENTS_STREAM, HEADER_POSITION } from '@oo/contracts';
-import type { StreamDefinition, WorkQueue } from '@oo/event-sourcing';
+import { ACK_WAIT_MS, type StreamDefinition, type WorkQueue } from '@oo/event-sourcing';
 import type { Mirrored } from '@oo/relay';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
@@ -44,8 +44,6 @@ export type PublishAck =
 export const SILENCE = Symbol('no answer');
 
 const DUPLICATE_WINDOW_MS = 120_000;
-/** JetStream waits 30 s as it is configured; sooner is more of what may happen, and less waiting. */
-const ACK_WAIT_MS = 4_000;
 
 /** JetStream as it must be expected: at least once, with acknowledged messages that may be gone later. */
 export class Broker {

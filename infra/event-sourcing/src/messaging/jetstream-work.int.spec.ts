@@ -7,7 +7,7 @@ import { startNatsServer, type TestNatsServer } from '../testing/nats-server.js'
 import { connectNats } from './connect.js';
 import { JetStreamWork } from './jetstream-work.js';
 import { STREAMS } from './streams.js';
-import { Worker, type WorkQueue } from './work-queue.js';
+import { ACK_WAIT_MS, Worker, type WorkMessage, type WorkQueue } from './work-queue.js';
 
 let server: TestNatsServer;
 let nats: NatsConnection;
@@ -34,6 +34,52 @@ function damage(path: RegExp, bytesOf: (bytes: Buffer) => Buffer): void {
   for (const file of files(path)) writeFileSync(file, bytesOf(readFileSync(file)));
 }
 
+const SUBJECT = STREAMS.proposals.subjects[0].replace('>', 'somebody');
+
+const queueOf = (handle: WorkQueue['handle']): WorkQueue => ({
+  stream: STREAMS.proposals,
+  durable: 'tips',
+  lane: () => 'one',
+  handle,
+});
+
+const workerOf = (connection: NatsConnection, handle: WorkQueue['handle']) =>
+  new Worker(
+    new JetStreamWork(connection),
+    queueOf(handle),
+    () => false,
+    () => undefined,
+  );
+
+const textOf = ({ data }: WorkMessage) => new TextDecoder().decode(data);
+
+it('leaves a message with who has it, however long it takes, and gives it to another within seconds after a crash', async () => {
+  const stop = new AbortController();
+  const doomed = await connectNats(server.url, 'doomed');
+  const started: string[] = [];
+  const never = workerOf(doomed, (message) => {
+    started.push(textOf(message));
+    return new Promise<void>(() => undefined);
+  });
+  void never.run(new AbortController().signal);
+  await expect.poll(() => never.isFollowing).toBe(true);
+  for (const body of ['in work', 'waits in its lane']) await jetstream(nats).publish(SUBJECT, body);
+  await expect.poll(() => started).toEqual(['in work']);
+
+  const handled: string[] = [];
+  const other = workerOf(nats, async (message) => void handled.push(textOf(message)));
+  const running = other.run(stop.signal);
+  await new Promise((resolve) => setTimeout(resolve, 2 * ACK_WAIT_MS));
+  expect(handled).toEqual([]);
+
+  await doomed.close();
+  await expect.poll(() => handled, { timeout: ACK_WAIT_MS + 3_000 }).toHaveLength(2);
+  expect(new Set(handled)).toEqual(new Set(['in work', 'waits in its lane']));
+  expect(started).toEqual(['in work']);
+  stop.abort();
+  await running;
+}, 60_000);
+
 it.each([
   [
     'cannot read what it kept of the consumer, and makes none of its name any more',
@@ -57,20 +103,8 @@ it.each([
   'works on when the broker %s',
   async (_, harm) => {
     const handled: string[] = [];
-    const queue: WorkQueue = {
-      stream: STREAMS.proposals,
-      durable: 'tips',
-      lane: () => 'one',
-      handle: async (message) => void handled.push(new TextDecoder().decode(message.data)),
-    };
-    const subject = STREAMS.proposals.subjects[0].replace('>', 'somebody');
     const stop = new AbortController();
-    const worker = new Worker(
-      new JetStreamWork(nats),
-      queue,
-      () => false,
-      () => undefined,
-    );
+    const worker = workerOf(nats, async (message) => void handled.push(textOf(message)));
     const running = worker.run(stop.signal);
     const arrives = (body: string) =>
       expect
@@ -79,7 +113,7 @@ it.each([
             // What was published into a stream that is gone is published again, as those do who publish here.
             if (!handled.includes(body))
               await jetstream(nats)
-                .publish(subject, body, { timeout: 1_000 })
+                .publish(SUBJECT, body, { timeout: 1_000 })
                 .catch(() => undefined);
             return handled;
           },
@@ -88,7 +122,7 @@ it.each([
         .toContain(body);
     await arrives('first');
     // More than are sent again below: a consumer that goes on where it was hears none of those.
-    for (let count = 0; count < 60; count++) await jetstream(nats).publish(subject, 'another');
+    for (let count = 0; count < 60; count++) await jetstream(nats).publish(SUBJECT, 'another');
     await expect.poll(() => handled.length, { timeout: 10_000 }).toBeGreaterThan(60);
     // Where a consumer is, the broker notes a moment later.
     await new Promise((resolve) => setTimeout(resolve, 1_500));

@@ -5,13 +5,12 @@ import {
   type JetStreamManager,
   jetstreamManager,
 } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import { type NatsConnection, nanos } from '@nats-io/transport-node';
 import type { Lag } from '../event-store/lag.js';
 import { onReturn } from './connect.js';
 import { ensureConsumer, ensureStream, isMissing, isUnable } from './streams.js';
-import type { Deliveries, WorkQueue, WorkSource } from './work-queue.js';
+import { ACK_WAIT_MS, type Deliveries, type WorkQueue, type WorkSource } from './work-queue.js';
 
-const ACK_WAIT_NS = 30_000_000_000;
 /** How long until the loss of the broker's consumer is noticed. */
 const EXPIRES_MS = 5_000;
 
@@ -45,7 +44,7 @@ export class JetStreamWork implements WorkSource {
       await ensureStream(jsm, stream);
       await ensureConsumer(jsm, stream.name, durable, {
         ack_policy: AckPolicy.Explicit,
-        ack_wait: ACK_WAIT_NS,
+        ack_wait: nanos(ACK_WAIT_MS),
         deliver_policy: DeliverPolicy.All,
         max_deliver: -1,
         ...(subjects === undefined ? {} : { filter_subjects: [...subjects] }),

@@ -58,6 +58,14 @@ export type WorkReport =
   | { readonly kind: 'terminated'; readonly subject: string; readonly error: unknown }
   | { readonly kind: 'interrupted'; readonly error: unknown };
 
+/**
+ * For so long the broker leaves a message with who has it, and hears nothing; then another gets it. This is how late the
+ * work of an instance that was killed is.
+ */
+export const ACK_WAIT_MS = 5_000;
+/** So often the broker hears of what is in hand; two words may be lost. */
+const HOLD_EVERY_MS = ACK_WAIT_MS / 4;
+
 const MOST_ATTEMPTS = 8;
 const LONGEST_PAUSE_MS = 5_000;
 
@@ -69,6 +77,8 @@ const LONGEST_PAUSE_MS = 5_000;
  */
 export class Worker {
   readonly #lanes = new Map<string, Promise<void>>();
+  /** What was delivered and is not ended, also what waits in its lane. */
+  readonly #inHand = new Set<WorkMessage>();
   #isFollowing = false;
 
   constructor(
@@ -84,6 +94,7 @@ export class Worker {
   }
 
   async run(signal: AbortSignal): Promise<void> {
+    const holding = this.#hold(signal);
     while (!signal.aborted) {
       try {
         await this.#consume(signal);
@@ -94,7 +105,7 @@ export class Worker {
         }
       }
     }
-    await Promise.all(this.#lanes.values());
+    await Promise.all([holding, ...this.#lanes.values()]);
   }
 
   /** True when nothing waits to be handled and nothing is in hand, by the broker's word. */
@@ -117,12 +128,28 @@ export class Worker {
     }
   }
 
+  /** Keeps what is in hand from being delivered to another. */
+  async #hold(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await delay(HOLD_EVERY_MS, signal);
+      for (const message of this.#inHand) {
+        try {
+          message.working();
+        } catch {
+          // Its connection was closed: the broker gives it to another then.
+        }
+      }
+    }
+  }
+
   #enter(message: WorkMessage, signal: AbortSignal): void {
+    this.#inHand.add(message);
     const lane = this.queue.lane(message);
     const before = this.#lanes.get(lane);
     const mine = (before ?? Promise.resolve()).then(() => this.#handle(message, signal));
     this.#lanes.set(lane, mine);
     mine.then(() => {
+      this.#inHand.delete(message);
       if (this.#lanes.get(lane) === mine) this.#lanes.delete(lane);
     });
   }
@@ -146,7 +173,6 @@ export class Worker {
         this.report({ kind: 'retried', subject, attempt, error });
         if (!this.isDown(error)) attempt++;
         await delay(Math.min(100 * 2 ** attempt, LONGEST_PAUSE_MS) * (0.5 + Math.random() / 2), signal);
-        message.working();
       }
     }
     message.nak();
