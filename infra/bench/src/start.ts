@@ -7,8 +7,7 @@ import {
   freePort,
   initPostgres,
   isTaken,
-  natsAnswers,
-  natsCommand,
+  natsProcess,
   postgresAnswers,
   postgresCommand,
   Supervisor,
@@ -34,11 +33,7 @@ async function bareServers(): Promise<number> {
       ...eventStoreCommand(join(folder, 'eventstore'), storePort),
       ready: () => isTaken(storePort),
     }),
-    supervisor.start({
-      name: 'nats-server',
-      ...natsCommand({ dataDir: join(folder, 'nats'), port: natsPort, token: 'b'.repeat(24) }),
-      ready: () => natsAnswers(natsPort),
-    }),
+    supervisor.start(natsProcess({ dataDir: join(folder, 'nats'), port: natsPort, token: 'b'.repeat(24) })),
     supervisor.start({
       name: 'postgres',
       ...(await postgresCommand(sql)),

@@ -10,8 +10,7 @@ import {
   freePort,
   initPostgres,
   isTaken,
-  natsAnswers,
-  natsCommand,
+  natsProcess,
   natsUrl,
   postgresAnswers,
   postgresCommand,
@@ -51,6 +50,7 @@ export class Platform {
     const noDisk = mountedAt(disk);
     const supervisor = new Supervisor(join(folder, 'logs'), {
       onCrash: (name, how) => say(`  ${name} ended (${how}) and is started again`),
+      onMend: (name, what) => say(`  ${name}: ${what}`),
       onChange: () => undefined,
     });
     const [storePort, natsPort, sqlPort] = [await freePort(), await freePort(), await freePort()];
@@ -63,7 +63,7 @@ export class Platform {
         ...eventStoreCommand(join(disk, 'eventstore'), storePort),
         ready: () => isTaken(storePort),
       }),
-      supervisor.start({ name: 'nats-server', ...natsCommand(nats), ready: () => natsAnswers(natsPort) }),
+      supervisor.start(natsProcess(nats)),
       supervisor.start({
         name: 'postgres',
         ...(await postgresCommand(sql)),

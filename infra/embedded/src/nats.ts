@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { join } from 'node:path';
+import type { ProcessSpec } from './supervisor.js';
 import { toolchainFile } from './toolchain-file.js';
 
 export interface NatsOptions {
@@ -16,6 +17,22 @@ export function natsServerBinary(): string {
   if (!existsSync(path))
     throw new Error(`no nats-server at ${path}; run npm start, or name one in OO_NATS_SERVER`);
   return path;
+}
+
+// It reads how much room it will need from a file of its own without a doubt (decodeConsumerState of nats-server 2.15:
+// "34 billion messages wait" in a consumer's damaged o.dat), and takes all the memory of the machine until nothing on it
+// moves. So it gets as much as it would ever need here, and ends where it wants more.
+const MOST_MEGABYTES = 2_048;
+/** Go collects garbage in earnest from here on. */
+const PLENTY_MEGABYTES = 1_536;
+const PRLIMIT = '/usr/bin/prlimit';
+
+/** The server with a limit to its memory, where the system can set one. */
+function limited(): string[] {
+  const binary = natsServerBinary();
+  if (process.platform !== 'linux' || !existsSync(PRLIMIT)) return [binary];
+  const bytes = MOST_MEGABYTES * 1024 * 1024;
+  return [PRLIMIT, `--data=${bytes}`, '--', '/usr/bin/env', `GOMEMLIMIT=${PLENTY_MEGABYTES}MiB`, binary];
 }
 
 /** Writes the configuration and gives the command that runs the server, on loopback, with JetStream and a token. */
@@ -34,7 +51,28 @@ export function natsCommand({ dataDir, port, token }: NatsOptions): { command: s
     ].join('\n'),
     { mode: 0o600 },
   );
-  return { command: natsServerBinary(), args: ['--config', file] };
+  const [command = '', ...before] = limited();
+  return { command, args: [...before, '--config', file] };
+}
+
+/** So often in a row it may end for whatever else happens to it; then it is what it has kept. */
+const ENDS_OF_ITS_FILES = 3;
+
+/**
+ * nats-server to be kept running. Where it ends again and again it ends of what it reads at its start, and that is deleted:
+ * nothing in JetStream is the only copy, and whoever has to do with a stream makes it anew.
+ */
+export function natsProcess(options: NatsOptions): ProcessSpec {
+  return {
+    name: 'nats-server',
+    ...natsCommand(options),
+    ready: () => natsAnswers(options.port),
+    mend: (ends) => {
+      if (ends < ENDS_OF_ITS_FILES) return undefined;
+      rmSync(join(options.dataDir, 'jetstream'), { recursive: true, force: true });
+      return 'what it kept is deleted, since it ends again and again; all of it is published anew';
+    },
+  };
 }
 
 export const natsUrl = ({ port, token }: NatsOptions): string => `nats://${token}@127.0.0.1:${port}`;

@@ -16,6 +16,11 @@ export interface ProcessSpec {
   /** Where its health is read, if it has such a place. */
   readonly healthUrl?: string;
   readonly stopSignal?: NodeJS.Signals;
+  /**
+   * Told before it is started again how often it has ended in a row, without a steady run in between. It may remove what
+   * that comes of, and says what it did.
+   */
+  readonly mend?: (ends: number) => string | undefined;
   /** Told each line of its standard output. */
   readonly onLine?: (line: string) => void;
 }
@@ -40,6 +45,8 @@ interface Running {
 export interface SupervisorEvents {
   /** A process ended that should not have; it is started again after `delayMs`. */
   onCrash(name: string, how: string, delayMs: number): void;
+  /** Something was done so that a process may stay. */
+  onMend?(name: string, what: string): void;
   /** A process that starts is not ready yet, and says why. */
   onWait?(name: string, why: string): void;
   /** A process that was started again is ready. */
@@ -228,6 +235,8 @@ export class Supervisor {
   private startAgain(running: Running, log: WriteStream): void {
     if (this.stopping) return;
     const { spec } = running;
+    const mended = spec.mend?.(running.endsInARow);
+    if (mended !== undefined) this.events.onMend?.(spec.name, mended);
     running.child = this.spawn(spec, log);
     running.startedAt = Date.now();
     running.restarts += 1;

@@ -4,8 +4,7 @@ import {
   eventStoreHealthUrl,
   eventStoreUrl,
   freePort,
-  natsAnswers,
-  natsCommand,
+  natsProcess,
   natsUrl,
   type PostgresOptions,
   type ProcessSpec,
@@ -130,7 +129,7 @@ export async function infrastructure(
   }
   if (natsPort !== undefined) {
     const options = { dataDir: inDataDir(settings, 'nats'), port: natsPort, token: secrets.natsToken };
-    specs.push({ name: 'nats-server', ...natsCommand(options), ready: () => natsAnswers(natsPort) });
+    specs.push(natsProcess(options));
   }
   if (postgres !== undefined) {
     specs.push({

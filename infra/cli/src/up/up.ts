@@ -107,6 +107,7 @@ async function run(
 
   const supervisor = new Supervisor(inDataDir(settings, 'logs'), {
     onCrash: (name, how, delay) => say(`  ! ${name} ended (${how}); started again in ${delay} ms`),
+    onMend: (name, what) => say(`  ! ${name}: ${what}`),
     onWait: (name, why) => say(`  … ${name} waits: ${why}`),
     onBack: (name) => say(`  ✓ ${name} is back`),
     onRefusal: (message) => say(`  ! ${message}\n  It is not started again; mend it and start oO anew.`),

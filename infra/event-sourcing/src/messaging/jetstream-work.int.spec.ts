@@ -1,7 +1,9 @@
-import { readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { jetstream } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { freePort, natsProcess, natsUrl, Supervisor } from '@oo/embedded';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { startNatsServer, type TestNatsServer } from '../testing/nats-server.js';
 import { connectNats } from './connect.js';
@@ -21,8 +23,8 @@ afterEach(async () => {
 });
 
 /** The broker's files whose path ends so. */
-function files(path: RegExp): string[] {
-  const found = readdirSync(server.dataDir, { recursive: true, withFileTypes: true })
+function files(path: RegExp, folder = server.dataDir): string[] {
+  const found = readdirSync(folder, { recursive: true, withFileTypes: true })
     .filter((entry) => entry.isFile())
     .map(({ name, parentPath }) => join(parentPath, name))
     .filter((file) => path.test(file));
@@ -134,4 +136,66 @@ it.each([
     await running;
   },
   60_000,
+);
+
+/** Of a chaos run: what a consumer has kept, with bytes of another kind in it. It reads that 34 billion messages wait. */
+const GREEDY = Buffer.from('16025c5b5ebb4db7969cf27e4d42f857295710', 'hex');
+
+it.each([
+  ['starts with it', () => undefined],
+  [
+    'makes a stream anew above it',
+    (dataDir: string) => {
+      for (const file of files(/OO_PROPOSALS\/meta\.sum$/, dataDir)) writeFileSync(file, 'd78xc45$1cb9f5fd');
+    },
+  ],
+])(
+  'works on when the broker would take all memory for what it kept of a consumer, as soon as it %s',
+  async (_, harmMore) => {
+    const folder = mkdtempSync(join(tmpdir(), 'oo-greedy-'));
+    const said: string[] = [];
+    const supervisor = new Supervisor(join(folder, 'logs'), {
+      onCrash: (name, how) => said.push(`${name} ended (${how})`),
+      onMend: (name, what) => said.push(`${name}: ${what}`),
+      onChange: () => undefined,
+    });
+    const options = { dataDir: join(folder, 'nats'), port: await freePort(), token: 'test' };
+    const stop = new AbortController();
+    let connection: NatsConnection | undefined;
+    let running: Promise<void> | undefined;
+    try {
+      await supervisor.start(natsProcess(options));
+      connection = await connectNats(natsUrl(options), 'test');
+      const js = jetstream(connection);
+      const handled: string[] = [];
+      const worker = workerOf(connection, async (message) => void handled.push(textOf(message)));
+      running = worker.run(stop.signal);
+      const arrives = (body: string) =>
+        expect
+          .poll(
+            async () => {
+              if (!handled.includes(body))
+                await js.publish(SUBJECT, body, { timeout: 1_000 }).catch(() => undefined);
+              return handled;
+            },
+            { timeout: 90_000, interval: 1_000 },
+          )
+          .toContain(body);
+      await arrives('first');
+      const pid = supervisor.processes[0]?.pid ?? 0;
+      process.kill(pid, 'SIGSTOP');
+      for (const file of files(/obs\/tips\/o\.dat$/, options.dataDir)) writeFileSync(file, GREEDY);
+      harmMore(options.dataDir);
+      process.kill(pid, 'SIGKILL');
+      await arrives('after');
+      expect(said.filter((line) => line.includes('is deleted'))).toHaveLength(1);
+    } finally {
+      stop.abort();
+      await running;
+      await connection?.close();
+      await supervisor.stop();
+      rmSync(folder, { recursive: true, force: true });
+    }
+  },
+  120_000,
 );
