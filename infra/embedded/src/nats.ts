@@ -59,16 +59,16 @@ export function natsCommand({ dataDir, port, token }: NatsOptions): { command: s
 const ENDS_OF_ITS_FILES = 3;
 
 /**
- * nats-server to be kept running. Where it ends again and again it ends of what it reads at its start, and that is deleted:
- * nothing in JetStream is the only copy, and whoever has to do with a stream makes it anew.
+ * nats-server to be kept running. Where it ends again and again by itself (nobody kills it), it ends of what it reads at
+ * its start, and that is deleted: nothing in JetStream is the only copy, and whoever has to do with a stream makes it anew.
  */
 export function natsProcess(options: NatsOptions): ProcessSpec {
   return {
     name: 'nats-server',
     ...natsCommand(options),
     ready: () => natsAnswers(options.port),
-    mend: (ends) => {
-      if (ends < ENDS_OF_ITS_FILES) return undefined;
+    mend: (how, endsInARow) => {
+      if (how === 'SIGKILL' || endsInARow < ENDS_OF_ITS_FILES) return undefined;
       rmSync(join(options.dataDir, 'jetstream'), { recursive: true, force: true });
       return 'what it kept is deleted, since it ends again and again; all of it is published anew';
     },

@@ -17,10 +17,10 @@ export interface ProcessSpec {
   readonly healthUrl?: string;
   readonly stopSignal?: NodeJS.Signals;
   /**
-   * Told before it is started again how often it has ended in a row, without a steady run in between. It may remove what
-   * that comes of, and says what it did.
+   * Told before it is started again how it ended, and how often in a row, without a steady run in between. It may remove
+   * what that comes of, and says what it did.
    */
-  readonly mend?: (ends: number) => string | undefined;
+  readonly mend?: (how: string, endsInARow: number) => string | undefined;
   /** Told each line of its standard output. */
   readonly onLine?: (line: string) => void;
 }
@@ -220,7 +220,7 @@ export class Supervisor {
       const delay = Math.min(FIRST_DELAY_MS * 2 ** running.endsInARow, LONGEST_DELAY_MS);
       running.endsInARow += 1;
       this.events.onCrash(spec.name, how, delay);
-      setTimeout(() => this.startAgain(running, log), delay);
+      setTimeout(() => this.startAgain(running, log, how), delay);
     };
     child.once('error', (error) => end(error.message));
     child.once('close', (code, signal) => {
@@ -232,10 +232,10 @@ export class Supervisor {
     });
   }
 
-  private startAgain(running: Running, log: WriteStream): void {
+  private startAgain(running: Running, log: WriteStream, how: string): void {
     if (this.stopping) return;
     const { spec } = running;
-    const mended = spec.mend?.(running.endsInARow);
+    const mended = spec.mend?.(how, running.endsInARow);
     if (mended !== undefined) this.events.onMend?.(spec.name, mended);
     running.child = this.spawn(spec, log);
     running.startedAt = Date.now();
