@@ -1,4 +1,3 @@
-import type { MsgHdrs } from '@nats-io/transport-node';
 import { readEnvelope } from '@oo/contracts';
 import type {
   ArrivedEvent,
@@ -11,7 +10,7 @@ import type {
   WorkSource,
 } from '@oo/event-sourcing';
 import { STREAMS } from '@oo/event-sourcing';
-import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from '@oo/relay';
+import type { AckListener, Channel, Headers, Mirrored, Topic, TopicStanding } from '@oo/relay';
 import { type Broker, type Message, type PublishAck, SILENCE } from './broker.js';
 import { type Life, living } from './life.js';
 import type { Network } from './network.js';
@@ -90,7 +89,7 @@ export class BrokerClient implements Topic, WorkSource {
 
   open(listener: AckListener): Channel {
     let isOpen = true;
-    const publish = (subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number) => {
+    const publish = (subject: string, body: Uint8Array, headers: Headers, sequence: number) => {
       const { faults } = this.network;
       if (!this.network.passes(this.life.name, 'broker') || Math.random() < faults.lost) return;
       this.#lastArrival = Math.max(this.#lastArrival, this.time.now + this.network.latency());

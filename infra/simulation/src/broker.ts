@@ -1,7 +1,6 @@
-import type { MsgHdrs } from '@nats-io/transport-node';
 import { EVENTS_STREAM, HEADER_POSITION } from '@oo/contracts';
 import { ACK_WAIT_MS, type StreamDefinition, type WorkQueue } from '@oo/event-sourcing';
-import type { Mirrored } from '@oo/relay';
+import type { Headers, Mirrored } from '@oo/relay';
 import type { Random } from './random.js';
 import type { VirtualTime } from './virtual-time.js';
 
@@ -121,13 +120,13 @@ export class Broker {
     return { seq: sequence };
   }
 
-  publishEvent(subject: string, body: string, headers: MsgHdrs): ReturnType<Broker['publish']> {
+  publishEvent(subject: string, body: string, headers: Headers): ReturnType<Broker['publish']> {
     const expected = headers.get('Nats-Expected-Last-Sequence');
     return this.publish(EVENTS_STREAM, subject, body, {
-      id: headers.get('Nats-Msg-Id'),
-      expectedLastId: headers.get('Nats-Expected-Last-Msg-Id'),
-      position: BigInt(headers.get(HEADER_POSITION)),
-      ...(expected === '' ? {} : { expectedLast: Number(expected) }),
+      id: headers.get('Nats-Msg-Id') ?? '',
+      expectedLastId: headers.get('Nats-Expected-Last-Msg-Id') ?? '',
+      position: BigInt(headers.get(HEADER_POSITION) ?? 0),
+      ...(expected === undefined ? {} : { expectedLast: Number(expected) }),
     });
   }
 

@@ -5,7 +5,7 @@ import {
   type ReadModelTransaction,
   type SnapshotStore,
 } from '@oo/event-sourcing';
-import type { Topic } from '@oo/relay';
+import { Headers, type Topic } from '@oo/relay';
 import { TIPS_WINDOW, tipsDecider, tipsSnapshots } from '@oo/tips';
 import type { EventLog, EventLogClient } from './event-log.js';
 import type { Told } from './recommender.js';
@@ -114,9 +114,10 @@ export const MUTATIONS = {
           const channel = topic.open(listener);
           return instead(channel, {
             publish: (subject, body, headers, sequence) => {
-              headers.delete('Nats-Expected-Last-Sequence');
-              headers.delete('Nats-Expected-Last-Msg-Id');
-              channel.publish(subject, body, headers, sequence);
+              const fewer = new Headers();
+              for (const [name, value] of headers.entries())
+                if (!name.startsWith('Nats-Expected-')) fewer.add(name, value);
+              channel.publish(subject, body, fewer, sequence);
             },
           });
         },

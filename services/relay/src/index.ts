@@ -1,3 +1,4 @@
+export { Headers } from './headers.js';
 export { History, type HistoryQuery, historyQuery } from './history.js';
 export { JetStreamTopic } from './jetstream-topic.js';
 export { RELAY_OPTIONS, Relay, type RelayedStore, type RelayOptions, type RelayReport } from './relay.js';

@@ -10,6 +10,7 @@ import {
   STREAMS,
 } from '@oo/event-sourcing';
 import { z } from 'zod';
+import type { Headers } from './headers.js';
 import { PipelineBroken } from './pipelined-publisher.js';
 import type { AckListener, Channel, Mirrored, Topic, TopicStanding } from './topic.js';
 
@@ -116,8 +117,10 @@ export class JetStreamTopic implements Topic {
     });
     return {
       maxPayload: nats.info?.max_payload ?? Number.POSITIVE_INFINITY,
-      publish: (subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number) => {
-        waiting.push(() => nats.publish(subject, body, { headers, reply: `${inbox}.${sequence}` }));
+      publish: (subject: string, body: Uint8Array, headers: Headers, sequence: number) => {
+        // The client asks headers for their bytes, and for nothing else.
+        const options = { headers: headers as unknown as MsgHdrs, reply: `${inbox}.${sequence}` };
+        waiting.push(() => nats.publish(subject, body, options));
         if (unanswered === 0 || waiting.length >= TOGETHER) send();
       },
       close: () => {

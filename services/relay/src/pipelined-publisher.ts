@@ -1,4 +1,3 @@
-import { headers } from '@nats-io/transport-node';
 import { eventSubject, HEADER_POSITION, HEADER_REVISION, HEADER_TRACEPARENT } from '@oo/contracts';
 import {
   envelopeBytes,
@@ -9,6 +8,7 @@ import {
   traceparent,
   traceparentOf,
 } from '@oo/event-sourcing';
+import { Headers } from './headers.js';
 import type { Channel, Topic } from './topic.js';
 
 /** Where the stream stands after an acknowledged event. */
@@ -156,20 +156,20 @@ export class PipelinedPublisher {
       // Its place is kept: a consumer that cannot read it reads the store, as for any hole in the sequence.
       body = EMPTY_BODY;
     }
-    const message = headers();
     const id = this.naming === 'event' ? event.id : `${event.id}:${this.#sequence}`;
-    message.append('Nats-Msg-Id', id);
-    message.append('Nats-Expected-Last-Sequence', String(this.#sequence));
-    if (this.#lastId !== undefined) message.append('Nats-Expected-Last-Msg-Id', this.#lastId);
+    const headers = new Headers()
+      .add('Nats-Msg-Id', id)
+      .add('Nats-Expected-Last-Sequence', String(this.#sequence))
+      .add(HEADER_POSITION, String(event.position))
+      .add(HEADER_REVISION, String(event.revision));
+    if (this.#lastId !== undefined) headers.add('Nats-Expected-Last-Msg-Id', this.#lastId);
     this.#lastId = id;
-    message.append(HEADER_POSITION, String(event.position));
-    message.append(HEADER_REVISION, String(event.revision));
     const parent = traceparentOf(event);
     const about = { kind: 'producer', parent, attributes: { type: event.type } } as const;
     const span = parent === undefined ? undefined : startSpan('relay', about);
-    if (parent !== undefined) message.append(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
+    if (parent !== undefined) headers.add(HEADER_TRACEPARENT, span?.run(traceparent) ?? parent);
     const sequence = ++this.#sequence;
-    this.#channel.publish(subject, body, message, sequence);
+    this.#channel.publish(subject, body, headers, sequence);
     const sentAt = performance.now();
     this.#inFlight.push({ position: event.position, sequence, sentAt, acknowledged: false, span });
     if (this.#inFlight.length < this.options.depth) return undefined;

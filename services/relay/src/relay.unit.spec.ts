@@ -1,6 +1,6 @@
-import type { MsgHdrs } from '@nats-io/transport-node';
 import { AnotherPast, delay, type StoredEvent } from '@oo/event-sourcing';
 import { afterEach, describe, expect, it } from 'vitest';
+import type { Headers } from './headers.js';
 import { Relay, type RelayedStore, type RelayReport } from './relay.js';
 import type { AckListener, Channel, Topic } from './topic.js';
 
@@ -62,7 +62,7 @@ class FakeTopic implements Topic {
     this.ids.clear();
   }
   open(listener: AckListener): Channel {
-    const publish = (_subject: string, _body: Uint8Array, headers: MsgHdrs, sequence: number) => {
+    const publish = (_subject: string, _body: Uint8Array, headers: Headers, sequence: number) => {
       const answer = this.#take(headers);
       if (answer === undefined) return;
       const ack = new TextEncoder().encode(JSON.stringify(answer));
@@ -71,17 +71,17 @@ class FakeTopic implements Topic {
     return { maxPayload: 1_048_576, publish, close: () => {} };
   }
 
-  #take(headers: MsgHdrs): unknown {
+  #take(headers: Headers): unknown {
     if (this.isBroken)
       return { error: { code: 503, err_code: 10077, description: 'no space left on device' } };
-    const known = this.ids.get(headers.get('Nats-Msg-Id'));
+    const known = this.ids.get(headers.get('Nats-Msg-Id') ?? '');
     if (known !== undefined) return { seq: known, duplicate: true };
     if (Number(headers.get('Nats-Expected-Last-Sequence')) !== this.stored.length) {
       return { error: { code: 400, err_code: 10071, description: 'wrong last sequence' } };
     }
     if (this.isSilent) return undefined;
-    this.stored.push(BigInt(headers.get('Oo-Position')));
-    this.ids.set(headers.get('Nats-Msg-Id'), this.stored.length);
+    this.stored.push(BigInt(headers.get('Oo-Position') ?? 0));
+    this.ids.set(headers.get('Nats-Msg-Id') ?? '', this.stored.length);
     return { seq: this.stored.length };
   }
 }

@@ -1,5 +1,5 @@
-import type { MsgHdrs } from '@nats-io/transport-node';
 import type { Relayed } from '@oo/event-sourcing';
+import type { Headers } from './headers.js';
 
 /** How the stream of events stands. */
 export interface TopicStanding {
@@ -43,6 +43,6 @@ export interface Channel {
   /** Largest message in bytes, headers included. */
   readonly maxPayload: number;
   /** @param sequence the number by which the acknowledgement is told */
-  publish(subject: string, body: Uint8Array, headers: MsgHdrs, sequence: number): void;
+  publish(subject: string, body: Uint8Array, headers: Headers, sequence: number): void;
   close(): void;
 }

@@ -69,7 +69,9 @@ export class Figures {
   readonly #sources = new Set<Source>();
 
   add(name: Names<'counter'>, labels: Labels, more = 1): void {
-    const key = `${name} ${Object.entries(labels).flat().join(' ')}`;
+    // Once an event in the relay: no lists for what has one label or none.
+    let key: string = name;
+    for (const label in labels) key += ` ${label} ${labels[label]}`;
     const counter = this.#counters.get(key);
     if (counter === undefined) this.#counters.set(key, { name, labels, value: more });
     else counter.value += more;

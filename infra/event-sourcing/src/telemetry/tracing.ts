@@ -37,14 +37,17 @@ export function traceWith(by: Tracing | undefined): void {
 /** The trace context of what runs now, to be carried on; undefined where nothing is traced. */
 export const traceparent = (): string | undefined => tracing?.traceparent();
 
-/** The trace context that an event carries. */
+/** By W3C Trace Context, 3.2. */
+const TRACEPARENT = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** The trace context that an event carries; none where it is no such thing. */
 export function traceparentOf(event: { readonly metadata: unknown }): string | undefined {
   // Looked at only where traces are kept: metadata are parsed when somebody looks.
   if (tracing === undefined) return undefined;
   const { metadata } = event;
   if (typeof metadata !== 'object' || metadata === null) return undefined;
   const value = HEADER_TRACEPARENT in metadata ? metadata[HEADER_TRACEPARENT] : undefined;
-  return typeof value === 'string' ? value : undefined;
+  return typeof value === 'string' && TRACEPARENT.test(value) ? value : undefined;
 }
 
 /** The trace context that a message carries. */
