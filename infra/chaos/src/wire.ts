@@ -72,15 +72,21 @@ export class Wire {
 
   #carry(from: Socket, to: Socket): void {
     this.#sockets.add(from);
-    let last = 0;
     from.setNoDelay(true);
-    from.on('data', (chunk) => {
+    // What is held up, with when it is due. A timer may be late: nothing passes while anything waits.
+    const waiting: { readonly chunk: Buffer; readonly due: number }[] = [];
+    const pass = () => {
+      for (let first = waiting[0]; first !== undefined; first = waiting[0]) {
+        const left = first.due - performance.now();
+        if (left > 0) return void setTimeout(pass, left);
+        waiting.shift();
+        to.write(first.chunk);
+      }
+    };
+    from.on('data', (chunk: Buffer) => {
       const wait = this.#way.kind === 'late' ? this.#way.milliseconds : 0;
-      // Bytes do not overtake each other.
-      last = Math.max(last, performance.now() + wait);
-      const left = last - performance.now();
-      if (left <= 0) to.write(chunk);
-      else setTimeout(() => to.write(chunk), left);
+      waiting.push({ chunk, due: performance.now() + wait });
+      if (waiting.length === 1) pass();
     });
     // The reason is in the log of whoever lost the connection.
     from.on('error', () => undefined);
