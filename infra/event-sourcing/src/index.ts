@@ -1,6 +1,7 @@
 export * from './clock/clock.js';
 export * from './clock/steered-clock.js';
 export * from './clock/steering.js';
+export * from './clock/timing.js';
 export * from './command-handling/command-handling.js';
 export * from './command-handling/future.js';
 export * from './command-handling/snapshots.js';

@@ -10,6 +10,7 @@ import {
 } from '@eventstore/db-client';
 import type { ReadReq } from '@eventstore/db-client/generated/streams_pb.js';
 import { type DomainEvent, EVENTS, type Metadata, metadataJson, payloadJson } from '@oo/contracts';
+import { within } from '../clock/timing.js';
 import { readEvents, readOfAll } from './all.js';
 import {
   anotherPastBecause,
@@ -84,6 +85,9 @@ export class EventStore {
       const result = await within(
         APPEND_TIMEOUT_MS,
         this.#client.appendToStream(stream, data, { expectedRevision }),
+        (): never => {
+          throw new EventStoreUnavailable(`no answer within ${APPEND_TIMEOUT_MS} ms`, true);
+        },
       );
       if (result.position === undefined) throw new Error(`the store gave no position for ${stream}`);
       return { revision: result.nextExpectedRevision, position: result.position.commit };
@@ -224,20 +228,5 @@ export class EventStore {
       throw this.#failure(error, '$all');
     }
     return events;
-  }
-}
-
-async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const expiry = new Promise<never>((_, reject) => {
-    timer = setTimeout(
-      () => reject(new EventStoreUnavailable(`no answer within ${milliseconds} ms`, true)),
-      milliseconds,
-    );
-  });
-  try {
-    return await Promise.race([promise, expiry]);
-  } finally {
-    clearTimeout(timer);
   }
 }

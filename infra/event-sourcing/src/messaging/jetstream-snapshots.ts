@@ -1,6 +1,7 @@
 import { type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { SNAPSHOTS_STREAM, snapshotSubject } from '@oo/contracts';
+import { within } from '../clock/timing.js';
 import type { SnapshotStore } from '../command-handling/snapshots.js';
 import { ensureStream, isUnable, STREAMS } from './streams.js';
 
@@ -18,7 +19,7 @@ export class JetStreamSnapshots implements SnapshotStore {
     try {
       const jsm = await this.#jsm();
       const asked = jsm.direct.getMessage(SNAPSHOTS_STREAM, { last_by_subj: snapshotSubject(stream) });
-      return (await orNothing(asked, READ_TIMEOUT_MS))?.data;
+      return (await within(READ_TIMEOUT_MS, asked, () => undefined))?.data;
     } catch {
       return undefined;
     }
@@ -62,17 +63,5 @@ export class JetStreamSnapshots implements SnapshotStore {
   #jsm(): Promise<JetStreamManager> {
     this.#manager ??= jetstreamManager(this.nats, { checkAPI: false });
     return this.#manager;
-  }
-}
-
-async function orNothing<T>(promise: Promise<T>, milliseconds: number): Promise<T | undefined> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<undefined>((resolve) => {
-    timer = setTimeout(() => resolve(undefined), milliseconds);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

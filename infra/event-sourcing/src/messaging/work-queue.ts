@@ -1,5 +1,5 @@
 import type { MsgHdrs } from '@nats-io/transport-node';
-import { delay } from '../projections/live-feed.js';
+import { delay } from '../clock/timing.js';
 import { figures } from '../telemetry/figures.js';
 import { inSpan, traceparentIn } from '../telemetry/tracing.js';
 import type { StreamDefinition } from './streams.js';

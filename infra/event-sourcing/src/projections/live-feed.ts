@@ -2,6 +2,7 @@ import { type ConsumerMessages, DeliverPolicy, type JsMsg, jetstream } from '@na
 import type { NatsConnection } from '@nats-io/transport-node';
 import { EVENTS_STREAM, HEADER_POSITION } from '@oo/contracts';
 import { z } from 'zod';
+import { delay } from '../clock/timing.js';
 import { onReturn } from '../messaging/connect.js';
 import { isStreamNotFound } from '../messaging/streams.js';
 import type { ArrivedEvent } from './history.js';
@@ -129,18 +130,4 @@ export class JetStreamFeed implements LiveFeed {
       return undefined;
     }
   }
-}
-
-/** Waits, or until `signal` is aborted. */
-export function delay(milliseconds: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener('abort', done);
-      resolve();
-    };
-    const timer = setTimeout(done, milliseconds);
-    signal.addEventListener('abort', done, { once: true });
-  });
 }

@@ -1,10 +1,11 @@
+import { delay } from '../clock/timing.js';
 import { AnotherPast } from '../event-store/errors.js';
 import { startSpan, traceparent } from '../telemetry/tracing.js';
 import { commitBatch, commitRefold } from './commit.js';
 import type { FoldContext, Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { Inbox, type Link, runOf } from './inbox.js';
-import { delay, type LiveFeed } from './live-feed.js';
+import type { LiveFeed } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
 import type { ProjectionDefinition } from './projection.js';
 import { readAhead } from './read-ahead.js';

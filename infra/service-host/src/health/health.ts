@@ -1,3 +1,5 @@
+import { within } from '@oo/event-sourcing';
+
 /** What a check found; `detail` says more, for instance a lag or what is missing. Values are JSON. */
 export interface CheckResult {
   readonly ok: boolean;
@@ -45,18 +47,12 @@ export class Health {
 }
 
 async function inTime(check: Check): Promise<CheckResult> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<CheckResult>((resolve) => {
-    timer = setTimeout(
-      () => resolve({ ok: false, detail: { reason: `no answer within ${CHECK_TIMEOUT_MS} ms` } }),
-      CHECK_TIMEOUT_MS,
-    );
-  });
   try {
-    return await Promise.race([Promise.resolve().then(check), late]);
+    return await within(CHECK_TIMEOUT_MS, Promise.resolve().then(check), () => ({
+      ok: false,
+      detail: { reason: `no answer within ${CHECK_TIMEOUT_MS} ms` },
+    }));
   } catch (error) {
     return { ok: false, detail: { reason: error instanceof Error ? error.message : String(error) } };
-  } finally {
-    clearTimeout(timer);
   }
 }
