@@ -1,5 +1,6 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { totalmem } from 'node:os';
 import { join } from 'node:path';
 import type { ProcessSpec } from './supervisor.js';
 import { toolchainFile } from './toolchain-file.js';
@@ -22,17 +23,21 @@ export function natsServerBinary(): string {
 // It reads how much room it will need from a file of its own without a doubt (decodeConsumerState of nats-server 2.15:
 // "34 billion messages wait" in a consumer's damaged o.dat), and takes all the memory of the machine until nothing on it
 // moves. So it gets as much as it would ever need here, and ends where it wants more.
-const MOST_MEGABYTES = 2_048;
-/** Go collects garbage in earnest from here on. */
-const PLENTY_MEGABYTES = 1_536;
+const MOST_BYTES = 2 * 1024 ** 3;
 const PRLIMIT = '/usr/bin/prlimit';
 
-/** The server with a limit to its memory, where the system can set one. */
+/** Whether the system can limit what a process allocates. */
+export const limitsMemory = (): boolean => process.platform === 'linux' && existsSync(PRLIMIT);
+
+/** The server with a limit to its memory, where the system can set one: that the system itself does not end it first. */
 function limited(): string[] {
   const binary = natsServerBinary();
-  if (process.platform !== 'linux' || !existsSync(PRLIMIT)) return [binary];
-  const bytes = MOST_MEGABYTES * 1024 * 1024;
-  return [PRLIMIT, `--data=${bytes}`, '--', '/usr/bin/env', `GOMEMLIMIT=${PLENTY_MEGABYTES}MiB`, binary];
+  if (!limitsMemory()) return [binary];
+  const most = Math.round(
+    Math.min(MOST_BYTES, totalmem() / 2, (process.constrainedMemory() || MOST_BYTES) / 2),
+  );
+  // Go collects garbage in earnest from three quarters on.
+  return [PRLIMIT, `--data=${most}`, '--', '/usr/bin/env', `GOMEMLIMIT=${Math.round(most * 0.75)}`, binary];
 }
 
 /** Writes the configuration and gives the command that runs the server, on loopback, with JetStream and a token. */
@@ -55,22 +60,27 @@ export function natsCommand({ dataDir, port, token }: NatsOptions): { command: s
   return { command, args: [...before, '--config', file] };
 }
 
-/** So often in a row it may end for whatever else happens to it; then it is what it has kept. */
-const ENDS_OF_ITS_FILES = 3;
+/** How Go ends a program that cannot go on, for want of memory too. Being killed, or refused a start, looks otherwise. */
+const BROKE = 'exit 2';
+/** So often in a row it may break for whatever else happens to it; then it is what it has kept. */
+const OFTEN = 3;
 
 /**
- * nats-server to be kept running. Where it ends again and again by itself (nobody kills it), it ends of what it reads at
- * its start, and that is deleted: nothing in JetStream is the only copy, and whoever has to do with a stream makes it anew.
+ * nats-server to be kept running. Where it breaks again and again, it breaks of what it has kept, and that is deleted:
+ * nothing in JetStream is the only copy, and whoever has to do with a stream makes it anew.
  */
 export function natsProcess(options: NatsOptions): ProcessSpec {
+  let broke = 0;
   return {
     name: 'nats-server',
     ...natsCommand(options),
     ready: () => natsAnswers(options.port),
     mend: (how, endsInARow) => {
-      if (how === 'SIGKILL' || endsInARow < ENDS_OF_ITS_FILES) return undefined;
+      if (endsInARow === 1) broke = 0;
+      if (how !== BROKE || ++broke < OFTEN) return undefined;
+      broke = 0;
       rmSync(join(options.dataDir, 'jetstream'), { recursive: true, force: true });
-      return 'what it kept is deleted, since it ends again and again; all of it is published anew';
+      return 'what it kept is deleted, since it breaks again and again; all of it is published anew';
     },
   };
 }

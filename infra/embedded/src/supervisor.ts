@@ -235,8 +235,16 @@ export class Supervisor {
   private startAgain(running: Running, log: WriteStream, how: string): void {
     if (this.stopping) return;
     const { spec } = running;
-    const mended = spec.mend?.(how, running.endsInARow);
-    if (mended !== undefined) this.events.onMend?.(spec.name, mended);
+    try {
+      const mended = spec.mend?.(how, running.endsInARow);
+      if (mended !== undefined) this.events.onMend?.(spec.name, mended);
+    } catch (error) {
+      // It is started all the same: what could not be mended may not be what it ends of.
+      this.events.onMend?.(
+        spec.name,
+        `could not be mended: ${error instanceof Error ? error.message : error}`,
+      );
+    }
     running.child = this.spawn(spec, log);
     running.startedAt = Date.now();
     running.restarts += 1;
