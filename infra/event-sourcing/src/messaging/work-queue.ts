@@ -94,7 +94,8 @@ export class Worker {
   }
 
   async run(signal: AbortSignal): Promise<void> {
-    const holding = this.#hold(signal);
+    const over = new AbortController();
+    const holding = this.#hold(over.signal);
     while (!signal.aborted) {
       try {
         await this.#consume(signal);
@@ -105,7 +106,9 @@ export class Worker {
         }
       }
     }
-    await Promise.all([holding, ...this.#lanes.values()]);
+    await Promise.all(this.#lanes.values());
+    over.abort();
+    await holding;
   }
 
   /** True when nothing waits to be handled and nothing is in hand, by the broker's word. */
@@ -128,17 +131,11 @@ export class Worker {
     }
   }
 
-  /** Keeps what is in hand from being delivered to another. */
-  async #hold(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await delay(HOLD_EVERY_MS, signal);
-      for (const message of this.#inHand) {
-        try {
-          message.working();
-        } catch {
-          // Its connection was closed: the broker gives it to another then.
-        }
-      }
+  /** Keeps what is in hand from being delivered to another, until all of it is ended. */
+  async #hold(over: AbortSignal): Promise<void> {
+    while (!over.aborted) {
+      await delay(HOLD_EVERY_MS, over);
+      for (const message of this.#inHand) message.working();
     }
   }
 
