@@ -1,17 +1,17 @@
 const VERSION = 'NATS/1.0';
-const LINE_BREAK = /[\r\n]/;
+const ASCII = /^[ -~]*$/;
 
 /**
  * What is said of a message beside its body, as it goes on the wire (NATS: "Message headers"). The client's own headers
  * look at each letter when they are set and are put together from a map of lists, which was a tenth of what the relay
- * does for an event. Values are ASCII.
+ * does for an event.
  */
 export class Headers {
   #text = VERSION;
 
-  /** @throws RangeError where the value would begin another header */
+  /** @throws RangeError where the value is more than printable ASCII, and might begin another header */
   add(name: string, value: string): this {
-    if (LINE_BREAK.test(value)) throw new RangeError(`a line break in the header ${name}`);
+    if (!ASCII.test(value)) throw new RangeError(`the header ${name} is not printable ASCII`);
     this.#text += `\r\n${name}: ${value}`;
     return this;
   }
