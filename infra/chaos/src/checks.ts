@@ -13,7 +13,7 @@ import type { Platform } from './platform.js';
 
 /** Holds the clients' logs against the store, and what is made of the store against the store. */
 export class Checks {
-  readonly #invariants = new Invariants();
+  #invariants = new Invariants();
   readonly #store: EventStore;
   /** Where each event stands, by its id; a run of hundreds of rounds has no room for the events themselves. */
   readonly #places = new Map<string, string>();
@@ -37,8 +37,12 @@ export class Checks {
     return this.#places.size;
   }
 
-  /** @throws Violation */
-  async acknowledged(): Promise<void> {
+  /**
+   * @param anew whether the store is read from its beginning: what it had in an earlier round it may have lost since
+   * @throws Violation
+   */
+  async acknowledged(anew: boolean): Promise<void> {
+    if (anew) this.#forget();
     await this.#readOn();
     const { violation } = this.#invariants;
     if (violation !== undefined) throw violation;
@@ -88,6 +92,12 @@ export class Checks {
 
   async close(): Promise<void> {
     await this.#store.close();
+  }
+
+  #forget(): void {
+    this.#invariants = new Invariants();
+    for (const known of [this.#places, this.#taken, this.#signals, this.#types]) known.clear();
+    this.#position = undefined;
   }
 
   async #readOn(): Promise<void> {
