@@ -74,6 +74,7 @@ export const currentTipProjection = defineProjection({
   name: 'current-tip',
   version: 1,
   tables: [currentTipTable],
+  isAwaited: true,
   reads: READS,
   apply,
 });

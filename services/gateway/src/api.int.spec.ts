@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createToken, listTokens, revokeToken } from '@oo/auth';
 import { type Problem, problem, Unavailability, type UserId, VoidReason } from '@oo/contracts';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -238,6 +239,15 @@ describe('GET /v1/tips/{id}/why', () => {
       obstacles: [{ code: 'VOID_REASON_STALE', words: 'It came when its moment was over.' }],
       actProbability: null,
     });
+  });
+
+  it('tells of a tip that came this very moment, and waits for nothing where there is none', async () => {
+    const decision = decisionRecord({ choice: 'demo:task:1' });
+    await gateway.world.record(user, [{ type: 'TipProposed', data: { decision } }], {}, []);
+    expect((await api(`tips/${decision.decisionId}/why`)).json).toMatchObject({ kind: 'proposed' });
+    const began = performance.now();
+    expect((await api(`tips/${randomUUID()}/why`)).status).toBe(404);
+    expect(performance.now() - began).toBeLessThan(500);
   });
 
   it('does not tell of another’s', async () => {

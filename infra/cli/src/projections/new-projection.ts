@@ -145,6 +145,7 @@ export const ${value}Projection = defineProjection({
   name: '${name}',
   // Raise it whenever the tables, READS or what apply makes of an event change.
   version: 1,
+  // Where somebody waits at a page for these rows, say isAwaited: true; else 20 ms of events are written together.
   tables: [${value}Table],
   reads: READS,
   apply,

@@ -36,9 +36,13 @@ const latest = table({
 });
 
 type Read = 'MoodReported' | 'TipShown';
-const probe = (...reads: Read[]) =>
-  defineProjection<Read>({ name: 'probe', version: 1, tables: [seen, latest], reads, apply });
-const PROJECTIONS = { oneStream: probe('MoodReported'), severalStreams: probe('MoodReported', 'TipShown') };
+const probe = (isAwaited: boolean, ...reads: Read[]) =>
+  defineProjection<Read>({ name: 'probe', version: 1, tables: [seen, latest], isAwaited, reads, apply });
+const PROJECTIONS = {
+  oneStream: probe(false, 'MoodReported'),
+  oneAwaitedStream: probe(true, 'MoodReported'),
+  severalStreams: probe(false, 'MoodReported', 'TipShown'),
+};
 
 const MOODS = [-2, -1, 0, 1, 2];
 
@@ -194,6 +198,7 @@ interface World {
   readonly reads: keyof typeof PROJECTIONS;
   readonly events: readonly Parameters<typeof eventOf>[0][];
   readonly steps: readonly Step[];
+  readonly gatherMs: number;
   /** Messages that come once more when all is over, counted from the last. */
   readonly echoes: readonly number[];
   /** Indexes of events that the relay leaves out without a trace: a fault that only revisions show. */
@@ -202,9 +207,10 @@ interface World {
 
 const world = (holes: fc.Arbitrary<number[]>): fc.Arbitrary<World> =>
   fc.record({
-    reads: fc.constantFrom('oneStream', 'severalStreams'),
+    reads: fc.constantFrom('oneStream', 'oneAwaitedStream', 'severalStreams'),
     events: fc.array(happening, { minLength: 1, maxLength: 30 }),
     steps: fc.array(step, { maxLength: 80 }),
+    gatherMs: fc.constantFrom(0, 3),
     echoes: fc.array(fc.nat(5), { maxLength: 3 }),
     holes,
   });
@@ -214,13 +220,17 @@ const FORGOTTEN_HOLE: World = {
   reads: 'oneStream',
   events: [0, 0, 0, 1].map((person) => ({ person, type: 'MoodReported', valence: 0 })),
   steps: [{ kind: 'append' }, { kind: 'wait', ms: 0 }, { kind: 'crash', at: 8 }],
+  gatherMs: 0,
   echoes: [],
   holes: [3],
 };
 
 const unchanged: Wrap = (transaction) => transaction;
 
-async function run({ reads, events, steps, echoes, holes }: World, wrap: Wrap = unchanged): Promise<void> {
+async function run(
+  { reads, events, steps, gatherMs, echoes, holes }: World,
+  wrap: Wrap = unchanged,
+): Promise<void> {
   const projection = PROJECTIONS[reads];
   const given = events.map(eventOf);
   // One more of each person and stream at the end, so that every hole has something behind it.
@@ -244,7 +254,7 @@ async function run({ reads, events, steps, echoes, holes }: World, wrap: Wrap = 
     report: (report) => {
       if (report.kind === 'failed' && !(report.error instanceof Crash)) throw report.error;
     },
-    timing: { sweepMs: 20, pollMs: 5, retryMs: 1, batch: 4 },
+    timing: { sweepMs: 20, pollMs: 5, retryMs: 1, batch: 4, gatherMs },
   });
   let failure: unknown;
   const running = worker.run(stop.signal).catch((error: unknown) => {
@@ -352,6 +362,45 @@ describe('a projection under any delivery', () => {
       { numRuns: 300, examples: [[FORGOTTEN_HOLE]] },
     );
   }, 180_000);
+
+  it.each([
+    { isAwaited: false, commits: [3] },
+    { isAwaited: true, commits: [1, 3] },
+  ])('is written as it comes where it is awaited ($isAwaited), else with what comes next', async (about) => {
+    // Of the signals nothing is read, so that nobody waits for them in either.
+    const types = ['HabitChecked', 'TipShown', 'HabitChecked', 'TipShown'];
+    const all = recorded(types.map((type) => eventOf({ person: 0, type, valence: 0 })));
+    const [store, feed, stop] = [new SimulatedStore(), new SimulatedFeed(), new AbortController()];
+    const projection = defineProjection({
+      name: 'probe',
+      version: 1,
+      tables: [seen, latest],
+      isAwaited: about.isAwaited,
+      reads: ['TipShown'],
+      apply,
+    });
+    const memory = new InMemoryReadModel(projection);
+    let commits: number[] = [];
+    const readModel = new CrashingReadModel(memory, unchanged, async () => {
+      const position = await memory.position(ALL_PARTITIONS);
+      commits.push(all.findIndex((event) => event.position === position));
+    });
+    const parts = { projection, partitions: ALL_PARTITIONS, readModel, history: store, feed };
+    const running = new ProjectionWorker({ ...parts, timing: { gatherMs: 20 } }).run(stop.signal);
+    await vi.advanceTimersByTimeAsync(1);
+    for (const [index, event] of all.entries()) {
+      store.events.push(event);
+      feed.send({ consumer: 'one', sequence: index + 1, position: event.position, event });
+      // What follows the first message is the next, by its sequence; before it the store is read.
+      await vi.advanceTimersByTimeAsync(index === 0 ? 100 : 2);
+      if (index === 0) commits = [];
+    }
+    await vi.advanceTimersByTimeAsync(50);
+    stop.abort();
+    await vi.advanceTimersByTimeAsync(50);
+    await running;
+    expect(commits).toEqual(about.commits);
+  });
 
   const broken: Record<string, Wrap> = {
     'revisions that are remembered too low': (transaction) =>

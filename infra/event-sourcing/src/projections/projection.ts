@@ -14,6 +14,11 @@ export interface Projection<Type extends EventType = EventType> {
   readonly name: string;
   readonly version: number;
   readonly tables: readonly Table[];
+  /**
+   * Somebody waits at a page for these rows: an event of the streams that are followed is written as it comes. All others
+   * wait a moment for more, and are written together; on a tip's way to the page, the processors are then its own.
+   */
+  readonly isAwaited?: boolean;
   /** Types that `apply` is given. Others of the same streams are passed over unparsed. */
   readonly reads: readonly Type[];
   /** Pure. What it throws parks the event, and with it the person, until `apply` can read it. */
@@ -28,6 +33,7 @@ export interface ProjectionDefinition {
   readonly reads: ReadonlySet<string>;
   /** Categories of the streams that it follows. */
   readonly categories: readonly Category[];
+  readonly isAwaited: boolean;
   /** `current_tip_v1`: schema of the tables. */
   readonly schema: string;
   /** Digest of the tables and of what is read: another one under the same version is a mistake. */
@@ -42,7 +48,7 @@ const NAME = /^[a-z][a-z0-9]*(-[a-z0-9]+)*$/;
 export function defineProjection<const Type extends EventType>(
   projection: Projection<Type>,
 ): ProjectionDefinition {
-  const { name, version, tables, reads, apply } = projection;
+  const { name, version, tables, isAwaited = false, reads, apply } = projection;
   if (!NAME.test(name)) throw new RangeError(`${name}: a projection's name is lower case, joined by dashes`);
   if (!Number.isInteger(version) || version < 1) throw new RangeError(`${name}: versions count from 1`);
   const types: ReadonlySet<string> = new Set(reads);
@@ -52,6 +58,7 @@ export function defineProjection<const Type extends EventType>(
     name,
     version,
     tables,
+    isAwaited,
     reads: types,
     categories: [...new Set(reads.map((type) => EVENTS[type].category))],
     schema: `${name.replaceAll('-', '_')}_v${version}`,

@@ -5,9 +5,9 @@ import { commitBatch, commitRefold } from './commit.js';
 import type { FoldContext, Folded } from './fold.js';
 import type { ArrivedEvent, History } from './history.js';
 import { Inbox, type Link, runOf } from './inbox.js';
-import type { LiveFeed } from './live-feed.js';
+import type { LiveFeed, LiveMessage } from './live-feed.js';
 import { type PartitionSet, partitionOfOwner } from './partitions.js';
-import type { ProjectionDefinition } from './projection.js';
+import { followedOwner, type ProjectionDefinition } from './projection.js';
 import { readAhead } from './read-ahead.js';
 import { CheckpointWentBack, ProjectionPaused, type ReadModel, type StreamMark } from './read-model.js';
 
@@ -42,9 +42,17 @@ export interface WorkerTiming {
   readonly retryMs: number;
   /** Events in a transaction at the most. */
   readonly batch: number;
+  /** For so long an event that nobody waits for waits for others. */
+  readonly gatherMs: number;
 }
 
-export const WORKER_TIMING: WorkerTiming = { sweepMs: 1_000, pollMs: 200, retryMs: 500, batch: 1_000 };
+export const WORKER_TIMING: WorkerTiming = {
+  sweepMs: 1_000,
+  pollMs: 200,
+  retryMs: 500,
+  batch: 1_000,
+  gatherMs: 20,
+};
 
 /** As many streams as have an interested page open, and not a hint for each of a million that are rebuilt. */
 const UNTOLD = 10_000;
@@ -147,6 +155,7 @@ export class ProjectionWorker {
       let link: Link | undefined;
       while (!signal.aborted) {
         const messages = await inbox.take(batch, feed.isLive ? sweepMs : pollMs, signal);
+        if (messages.length > 0) await this.#gather(inbox, messages, signal);
         const run = runOf(messages, this.#position, link);
         if (run.events.length > 0) await this.#commit(run.events, run.through);
         link = run.link;
@@ -161,6 +170,24 @@ export class ProjectionWorker {
       }
     } finally {
       unsubscribe();
+    }
+  }
+
+  /** Adds what comes within a moment, until there is something that somebody waits for. */
+  async #gather(inbox: Inbox, messages: LiveMessage[], signal: AbortSignal): Promise<void> {
+    const { projection, partitions } = this.#options;
+    const { batch, gatherMs } = this.#timing;
+    const isAwaited = ({ event }: LiveMessage) => {
+      const owner = projection.isAwaited ? followedOwner(projection, event.stream) : undefined;
+      return owner !== undefined && partitions.has(partitionOfOwner(owner));
+    };
+    const until = performance.now() + gatherMs;
+    let newest: readonly LiveMessage[] = messages;
+    while (!signal.aborted && messages.length < batch && !newest.some(isAwaited)) {
+      const left = until - performance.now();
+      if (left <= 0) return;
+      newest = await inbox.take(batch - messages.length, left, signal);
+      messages.push(...newest);
     }
   }
 

@@ -21,6 +21,7 @@ import {
 import { type Appended, EMPTY, type EventStore, WrongRevision } from '@oo/event-sourcing';
 import {
   PROJECTION_NAMES,
+  type ProjectionName,
   ProjectionsModule,
   projectionsConfig,
   type ReadModels,
@@ -97,11 +98,15 @@ export class TestWorld {
     await this.#running?.close();
   }
 
-  /** Events of a person, as if they had been decided and relayed. */
+  /**
+   * Events of a person, as if they had been decided and relayed.
+   * @param until which read models have them when the promise is fulfilled
+   */
   async record(
     user: UserId,
     events: readonly DomainEvent[],
     context: Partial<RecordContext> = {},
+    until: readonly ProjectionName[] = PROJECTION_NAMES,
   ): Promise<Appended> {
     const [first] = events;
     const category = PERSON_CATEGORIES.find(
@@ -126,7 +131,7 @@ export class TestWorld {
     }));
     const appended = await this.#append(stream, recorded);
     const target = { position: appended.position };
-    for (const name of PROJECTION_NAMES) {
+    for (const name of until) {
       const waited = await waitFor(this.sql, name, target, SETTLED_WITHIN_MS);
       if (waited !== 'reached') throw new Error(`${name} does not follow: ${waited}`);
     }

@@ -9,12 +9,15 @@ import {
   VoidReason,
 } from '@oo/contracts';
 import { type EventStore, parseStored } from '@oo/event-sourcing';
-import { decisionById, type ReadModels } from '@oo/projections';
+import { decisionById, type ReadModels, waitFor } from '@oo/projections';
 import type { Log } from '@oo/service-host';
 import { z } from 'zod';
 import { contractFile } from './contract-file.js';
 import type { Explanation, ReasonView } from './explanation.js';
 import { unknownTip } from './tip-commands.js';
+
+/** For so long a decision that is not there yet is waited for. */
+const PATIENCE_MS = 1_000;
 
 const sentence = z.string().min(1);
 
@@ -48,10 +51,8 @@ export class Explanations {
    * @throws ProblemError `unknown-tip`, also where the decision is another person's
    */
   async of(user: UserId, id: DecisionId): Promise<Explanation> {
-    const found = await decisionById(this.sql, id);
-    if (found === undefined || found.userId !== user) {
-      throw unknownTip('is of no decision of yours; it may have been made this very moment, then ask again');
-    }
+    const found = await this.#find(user, id);
+    if (found?.userId !== user) throw unknownTip('is of no decision of yours');
     const [stored] = await this.eventStore.readForward(streamOf('tips', user), found.revision, 1);
     const event = stored === undefined ? undefined : parseStored(stored);
     switch (event?.type) {
@@ -78,6 +79,17 @@ export class Explanations {
       }
     }
     throw new Error(`decision ${id} does not stand at revision ${found.revision} of its stream`);
+  }
+
+  /** A tip is on the page some milliseconds before this read model has its decision. */
+  async #find(user: UserId, id: DecisionId): ReturnType<typeof decisionById> {
+    const found = await decisionById(this.sql, id);
+    if (found !== undefined) return found;
+    const stream = streamOf('tips', user);
+    const [last] = await this.eventStore.readLast(stream, 1);
+    if (last === undefined) return undefined;
+    const waited = await waitFor(this.sql, 'decisions', { stream, revision: last.revision }, PATIENCE_MS);
+    return waited === 'timeout' ? undefined : decisionById(this.sql, id);
   }
 
   #ofRecord(kind: 'proposed' | 'withheld', decision: DecisionRecord): Explanation {
