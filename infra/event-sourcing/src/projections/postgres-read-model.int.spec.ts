@@ -112,3 +112,19 @@ it.each([
     await readModel.transaction((transaction) => transaction.load(things, [good] as unknown as Row[])),
   ).toEqual([]);
 });
+
+it('does not wait for ever in a transaction that nothing comes of any more, nor hold others up with it', async () => {
+  const [mine] = [{ user_id: 'a', number: 1n, label: '', id: null, count: 0 }];
+  const row = { ...mine, share: 0, done: true, at: null, more: null } as unknown as Row;
+  const write = { table: things, upserts: [row], removals: [] };
+  const inHand = Promise.withResolvers<void>();
+  const silent = readModel.transaction(async (transaction) => {
+    await transaction.write(write);
+    inHand.resolve();
+    await new Promise(() => undefined);
+  });
+  const end = expect(silent).rejects.toThrow(/idle-in-transaction timeout|CONNECTION_CLOSED|ECONNRESET/);
+  await inHand.promise;
+  await readModel.transaction((transaction) => transaction.write(write));
+  await end;
+}, 30_000);

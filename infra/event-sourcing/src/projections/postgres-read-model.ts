@@ -35,12 +35,22 @@ export interface ReadModelsOptions {
   readonly name?: string;
 }
 
+/**
+ * A transaction that its process has stopped talking in is ended by the server: the driver may lose a query of it when its
+ * connection breaks and is made anew (postgres.js 3.4.9), and would wait for ever, and others for its locks.
+ */
+const IDLE_IN_TRANSACTION_MS = 10_000;
+
 /** @param url `postgres://USER:PASSWORD@HOST:PORT/DATABASE`. Connects at the first query, and again when it breaks. */
 export function readModels(url: string, { max = 10, name = 'oo' }: ReadModelsOptions = {}): ReadModels {
   return postgres(url, {
     max,
     types,
-    connection: { application_name: name, TimeZone: 'UTC' },
+    connection: {
+      application_name: name,
+      TimeZone: 'UTC',
+      idle_in_transaction_session_timeout: IDLE_IN_TRANSACTION_MS,
+    },
     connect_timeout: 5,
     // Left alone, it waits up to 30 s between attempts.
     backoff: (attempt: number) => Math.min(2, 0.05 * 2 ** attempt),
@@ -189,6 +199,8 @@ export class PostgresReadModel implements ReadModel {
       this.sql.begin((sql) =>
         run(async () => {
           await sql`select pg_advisory_xact_lock(${this.#gate})`;
+          // It holds the gate while others compare millions of rows.
+          await sql`set local idle_in_transaction_session_timeout = 0`;
           return work(new PostgresTransaction(sql, this.schema, this.projection.tables), sql);
         }),
       ),
