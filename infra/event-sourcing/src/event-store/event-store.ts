@@ -41,7 +41,11 @@ export interface Appended {
 export const EMPTY = -1n;
 
 const PAGE = 500;
-const APPEND_TIMEOUT_MS = 10_000;
+/**
+ * Of an append, and of a page that is read. The client waits for ever for some answers: of a call that was begun while it
+ * closed its connection for the failure of another, for one.
+ */
+const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
  * The event store, through `@eventstore/db-client` alone. Reads are bounded pages, so that none has to be cancelled.
@@ -83,11 +87,9 @@ export class EventStore {
     try {
       // The client waits for ever when a batch stream ends without an error.
       const result = await within(
-        APPEND_TIMEOUT_MS,
+        ANSWER_TIMEOUT_MS,
         this.#client.appendToStream(stream, data, { expectedRevision }),
-        (): never => {
-          throw new EventStoreUnavailable(`no answer within ${APPEND_TIMEOUT_MS} ms`, true);
-        },
+        unanswered,
       );
       if (result.position === undefined) throw new Error(`the store gave no position for ${stream}`);
       return { revision: result.nextExpectedRevision, position: result.position.commit };
@@ -208,25 +210,41 @@ export class EventStore {
       maxCount: number;
     },
   ): Promise<StoredEvent[]> {
-    const events: StoredEvent[] = [];
+    const reading = quiet(this.#client.readStream(stream, options));
+    const read = async () => {
+      const events: StoredEvent[] = [];
+      for await (const { event } of reading) if (event !== undefined) events.push(storedEvent(event));
+      return events;
+    };
     try {
-      for await (const { event } of quiet(this.#client.readStream(stream, options))) {
-        if (event !== undefined) events.push(storedEvent(event));
-      }
+      return await within(ANSWER_TIMEOUT_MS, read(), () => {
+        reading.destroy();
+        return unanswered();
+      });
     } catch (error) {
       if (error instanceof StreamNotFoundError) return [];
       throw this.#failure(error, stream);
     }
-    return events;
   }
 
   async #readAll(read: ReadReq): Promise<StoredEvent[]> {
-    const events: StoredEvent[] = [];
+    const late = new AbortController();
+    const reading = async () => {
+      const events: StoredEvent[] = [];
+      for await (const event of readEvents(this.#client, read, late.signal)) events.push(event);
+      return events;
+    };
     try {
-      for await (const event of readEvents(this.#client, read)) events.push(event);
+      return await within(ANSWER_TIMEOUT_MS, reading(), () => {
+        late.abort();
+        return unanswered();
+      });
     } catch (error) {
       throw this.#failure(error, '$all');
     }
-    return events;
   }
+}
+
+function unanswered(): never {
+  throw new EventStoreUnavailable(`no answer within ${ANSWER_TIMEOUT_MS} ms`, true);
 }

@@ -1,4 +1,4 @@
-import { delay } from '../clock/timing.js';
+import { delay, within } from '../clock/timing.js';
 import { AnotherPast } from '../event-store/errors.js';
 import { startSpan, traceparent } from '../telemetry/tracing.js';
 import { commitBatch, commitRefold } from './commit.js';
@@ -53,6 +53,9 @@ export const WORKER_TIMING: WorkerTiming = {
   batch: 1_000,
   gatherMs: 20,
 };
+
+/** For so long the database may be silent when a worker begins. */
+const BEGIN_MS = 15_000;
 
 /** As many streams as have an interested page open, and not a hint for each of a million that are rebuilt. */
 const UNTOLD = 10_000;
@@ -141,8 +144,11 @@ export class ProjectionWorker {
     // First the ear to the broker, then the store: what happens in between is then in one of the two.
     const unsubscribe = feed.subscribe((message) => inbox.push(message));
     try {
-      await readModel.prepare();
-      this.#position = await readModel.position(partitions);
+      // Nobody may be able to break a connection of the database that its driver has lost; it is given another.
+      const began = readModel.prepare().then(() => readModel.position(partitions));
+      this.#position = await within(BEGIN_MS, began, () => {
+        throw new Error(`the database does not answer within ${BEGIN_MS} ms`);
+      });
       this.#isPaused = false;
       await this.#requireSameStore();
       await this.#catchUp(signal);
