@@ -17,7 +17,6 @@ export class Checks {
   readonly #store: EventStore;
   /** Where each event stands, by its id; a run of hundreds of rounds has no room for the events themselves. */
   readonly #places = new Map<string, string>();
-  readonly #taken = new Set<string>();
   readonly #signals = new Map<string, number>();
   readonly #types = new Map<string, number>();
   #position: bigint | undefined;
@@ -46,6 +45,7 @@ export class Checks {
     await this.#readOn();
     const { violation } = this.#invariants;
     if (violation !== undefined) throw violation;
+    const taken = new Set(this.#places.values());
     for (const { userId, signals, answers } of this.clients) {
       for (const { key, acknowledged } of signals) {
         if (this.#places.get(acknowledged.eventId) !== placeOf(acknowledged)) {
@@ -58,7 +58,7 @@ export class Checks {
         throw new Violation(NO_EFFECT_TWICE, `${recorded} signals of ${userId}, who sent ${signals.length}`);
       }
       for (const { key, acknowledged } of answers) {
-        if (!this.#taken.has(placeOf(acknowledged))) {
+        if (!taken.has(placeOf(acknowledged))) {
           throw new Violation(NO_COMMAND_LOST, `${key} of ${userId}: ${JSON.stringify(acknowledged)}`);
         }
       }
@@ -96,7 +96,7 @@ export class Checks {
 
   #forget(): void {
     this.#invariants = new Invariants();
-    for (const known of [this.#places, this.#taken, this.#signals, this.#types]) known.clear();
+    for (const known of [this.#places, this.#signals, this.#types]) known.clear();
     this.#position = undefined;
   }
 
@@ -105,7 +105,6 @@ export class Checks {
       for (const event of page) {
         this.#invariants.appended(event);
         this.#places.set(event.id, placeOf(event));
-        this.#taken.add(placeOf(event));
         this.#types.set(event.type, (this.#types.get(event.type) ?? 0) + 1);
         const user = event.stream.slice(event.stream.indexOf('-') + 1);
         if (event.stream.startsWith('signals-')) this.#signals.set(user, (this.#signals.get(user) ?? 0) + 1);

@@ -48,7 +48,8 @@ const PAGE = 500;
 const ANSWER_TIMEOUT_MS = 10_000;
 
 /**
- * The event store, through `@eventstore/db-client` alone. Reads are bounded pages, so that none has to be cancelled.
+ * The event store, through `@eventstore/db-client` alone. Reads are bounded pages, so that none has to be cancelled but
+ * those that nobody answers.
  * All methods throw {@link EventStoreUnavailable} when the store does not answer (an append may then have happened
  * or not) and {@link StreamGone} for a tombstoned stream.
  */

@@ -114,9 +114,9 @@ it.each([
 });
 
 it('does not wait for ever in a transaction that nothing comes of any more, nor hold others up with it', async () => {
-  const [mine] = [{ user_id: 'a', number: 1n, label: '', id: null, count: 0 }];
-  const row = { ...mine, share: 0, done: true, at: null, more: null } as unknown as Row;
-  const write = { table: things, upserts: [row], removals: [] };
+  const fields = { label: '', id: null, count: 0, share: 0, done: true, at: null, more: null };
+  const upserts = [{ user_id: 'a', number: 1n, ...fields } as unknown as Row];
+  const write = { table: things, upserts, removals: [] };
   const inHand = Promise.withResolvers<void>();
   const silent = readModel.transaction(async (transaction) => {
     await transaction.write(write);
