@@ -3,7 +3,7 @@
 // the stamp that it left behind still fits.
 import { execFileSync, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
@@ -179,8 +179,15 @@ async function ensurePython() {
 }
 
 async function ensurePackages() {
-  const wanted = digest(readFileSync(join(root, 'package-lock.json'), 'utf8'), NODE_VERSION);
+  const patches = readdirSync(join(root, 'patches')).filter((name) => name.endsWith('.patch'));
+  const files = ['package-lock.json', ...patches.map((name) => join('patches', name))];
+  const wanted = digest(...files.map((file) => readFileSync(join(root, file), 'utf8')), NODE_VERSION);
   if (isFresh('packages', wanted) && existsSync(join(root, 'node_modules/.package-lock.json'))) return;
+  // A patch is made for the package as it was published, not for what an earlier patch made of it.
+  for (const patch of patches) {
+    const name = patch.replace(/\+[^+]+\.patch$/, '').replaceAll('+', '/');
+    rmSync(join(root, 'node_modules', name), { recursive: true, force: true });
+  }
   // Not `npm ci`: it refuses a lockfile that lacks the optional packages of platforms that a registry does not carry.
   // This takes the locked versions and hashes all the same, and writes nothing into the lockfile.
   await step('npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund']);

@@ -29,6 +29,8 @@ export interface Summary {
   tips: number;
   /** From the end of a fault until all is at rest at the head of the store. */
   readonly settledMs: { median: number; longest: number };
+  /** How often a process has ended without having been killed, by its name. It was started again. */
+  endedByThemselves: Record<string, number>;
   violation: { round: number; fault: FaultName; message: string } | undefined;
 }
 
@@ -54,6 +56,7 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
     decisions: 0,
     tips: 0,
     settledMs: { median: 0, longest: 0 },
+    endedByThemselves: {},
     violation: undefined,
   };
   for (const { fault, reason } of summary.skipped) say(`${fault}: skipped, since ${reason}`);
@@ -65,6 +68,7 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
   while (clients.length < AT_A_TIME - 1) clients.push(await newClient(platform, clients.length, random));
   const checks = new Checks(platform, clients);
   const settled: number[] = [];
+  let known = '';
   try {
     for (const [index, fault] of planOf(rounds, names, random).entries()) {
       if (signal?.aborted === true) break;
@@ -86,9 +90,13 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
         summary.faults[fault] = (summary.faults[fault] ?? 0) + 1;
       }
       say(`round ${index + 1} of ${rounds}, ${fault}: at rest after ${Math.round(settled.at(-1) ?? 0)} ms`);
+      const ended = Object.entries(platform.endedByThemselves).map(([name, count]) => `${name} ${count}`);
+      if (ended.join() !== known) say(`  ended without having been killed, so far: ${ended.join(', ')}`);
+      known = ended.join();
     }
   } finally {
     count(summary, clients, checks, settled);
+    summary.endedByThemselves = platform.endedByThemselves;
     await checks.close();
     const kept = await platform.close(summary.violation !== undefined);
     if (kept !== undefined) say(`What the processes said is in ${kept}.`);

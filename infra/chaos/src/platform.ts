@@ -29,6 +29,9 @@ const DISK_MEGABYTES = 512;
 
 /** The servers, each behind a wire that can be cut, and oO on them. */
 export class Platform {
+  /** How often chaos itself has killed each. */
+  readonly #killed = new Map<string, number>();
+
   private constructor(
     readonly folder: string,
     /** Where event store and broker keep their files: a file system of its own where one could be made. */
@@ -99,17 +102,30 @@ export class Platform {
     return join(this.oo.dataDir, 'snapshots');
   }
 
+  get #processes(): { name: string; pid: number; restarts: number }[] {
+    return [...this.supervisor.processes, ...this.oo.run.processes];
+  }
+
   /** @returns whether it was there to hear it */
   signal(name: ServerName | PartName, signal: NodeJS.Signals): boolean {
-    const known = [...this.supervisor.processes, ...this.oo.run.processes];
-    const pid = known.find((process) => process.name === name)?.pid;
+    const pid = this.#processes.find((process) => process.name === name)?.pid;
     if (pid === undefined) return false;
     try {
-      return process.kill(pid, signal);
+      process.kill(pid, signal);
     } catch {
       // It has just ended by itself.
       return false;
     }
+    if (signal === 'SIGKILL') this.#killed.set(name, (this.#killed.get(name) ?? 0) + 1);
+    return true;
+  }
+
+  /** How often each process, of those that did, has ended without having been killed. */
+  get endedByThemselves(): Record<string, number> {
+    const ends = this.#processes.map(
+      ({ name, restarts }) => [name, restarts - (this.#killed.get(name) ?? 0)] as const,
+    );
+    return Object.fromEntries(ends.filter(([, count]) => count > 0));
   }
 
   /** @param keepLogs whether what the processes said is kept. @returns where, if it is */

@@ -36,8 +36,8 @@ export interface ReadModelsOptions {
 }
 
 /**
- * A transaction that its process has stopped talking in is ended by the server: the driver may lose a query of it when its
- * connection breaks and is made anew (postgres.js 3.4.9), and would wait for ever, and others for its locks.
+ * A transaction that its process has stopped talking in is ended by the server, since others wait for its locks: of a
+ * process that stands still, or whose connection is gone without Postgres having heard of it.
  */
 const IDLE_IN_TRANSACTION_MS = 10_000;
 

@@ -144,7 +144,7 @@ export class ProjectionWorker {
     // First the ear to the broker, then the store: what happens in between is then in one of the two.
     const unsubscribe = feed.subscribe((message) => inbox.push(message));
     try {
-      // The driver waits for ever for what it has lost with a connection.
+      // A database that takes questions and answers none is to be told of, not waited for in silence.
       const began = readModel.prepare().then(() => readModel.position(partitions));
       this.#position = await within(BEGIN_MS, began, () => {
         throw new Error(`the database does not answer within ${BEGIN_MS} ms`);
