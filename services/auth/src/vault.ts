@@ -1,3 +1,4 @@
+import { setTimeout as pause } from 'node:timers/promises';
 import type { TenantId } from '@oo/contracts';
 import { Kysely, sql } from 'kysely';
 import { PostgresJSDialect } from 'kysely-postgres-js';
@@ -45,8 +46,12 @@ export interface Vault {
 // Any constant: whoever migrates holds it, so that two processes that start together take turns.
 const MIGRATION_LOCK = 7_205_114;
 
+/** SQLSTATE `cannot_connect_now`: the server is there, and starts, stops or recovers. */
+const CANNOT_CONNECT_NOW = '57P03';
+const ASKED_AGAIN_AFTER_MS = 200;
+
 /**
- * Opens the vault and brings its own tables up to date. better-auth's follow in `openSessions`.
+ * Opens the vault, once its server takes connections, and brings its own tables up to date. better-auth's follow in `openSessions`.
  * @param url `postgres://…`, the vault's database
  */
 export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
@@ -69,12 +74,23 @@ export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
     close: () => db.destroy(),
   };
   try {
-    await whileMigrating(vault, createTables);
+    await onceItTakesConnections(() => whileMigrating(vault, createTables));
   } catch (error) {
     await vault.close();
     throw error;
   }
   return vault;
+}
+
+async function onceItTakesConnections(work: () => Promise<void>): Promise<void> {
+  for (;;) {
+    try {
+      return await work();
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === CANNOT_CONNECT_NOW)) throw error;
+      await pause(ASKED_AGAIN_AFTER_MS);
+    }
+  }
 }
 
 /** Runs a migration alone among all processes. */

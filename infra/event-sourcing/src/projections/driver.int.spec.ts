@@ -3,7 +3,8 @@
  * nothing that was meant for one transaction gets into another. As published (3.4.9) it does not do that;
  * `patches/` makes it do so (ADR 0019).
  */
-import { connect, type Socket } from 'node:net';
+import { once } from 'node:events';
+import { connect, createServer, type Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import postgres from 'postgres';
@@ -120,7 +121,30 @@ it('answers again where a connection broke before a statement had been written t
 
 it('connects again where a connection broke while it asked for the types of arrays', async () => {
   const it = pool(1, 'typarray');
-  expect(await outcome(it.sql`select 1`)).toBe('done');
+  expect(await outcome(it.sql`select 1`)).toMatch(LOST);
+  expect(await outcome(it.sql`select 2`)).toBe('done');
+});
+
+it('ends what waits for a server behind a proxy that takes connections and drops them', async () => {
+  let connections = 0;
+  const proxy = createServer((client) => {
+    connections++;
+    client.end();
+  });
+  await once(proxy.listen(0, '127.0.0.1'), 'listening');
+  const address = proxy.address();
+  if (address === null || typeof address === 'string') throw new Error('it does not listen');
+  const sql = postgres(Object.assign(new URL(database.url), { host: `127.0.0.1:${address.port}` }).href, {
+    max: 1,
+    backoff: () => 0.1,
+  });
+  const began = performance.now();
+  for (let time = 0; time < 4; time++) expect(await outcome(sql`select 1`)).toMatch(LOST);
+  expect(connections).toBe(4);
+  // The first comes at once.
+  expect(performance.now() - began).toBeGreaterThan(299);
+  await sql.end();
+  proxy.close();
 });
 
 it('does not answer a statement with the error of the one before', async () => {
