@@ -178,16 +178,23 @@ async function ensurePython() {
   stamp('python', wanted);
 }
 
+const patchesIn = (path) =>
+  existsSync(path) ? readdirSync(path).filter((name) => name.endsWith('.patch')) : [];
+
 async function ensurePackages() {
-  const patches = readdirSync(join(root, 'patches')).filter((name) => name.endsWith('.patch'));
+  const patches = patchesIn(join(root, 'patches'));
   const files = ['package-lock.json', ...patches.map((name) => join('patches', name))];
   const wanted = digest(...files.map((file) => readFileSync(join(root, file), 'utf8')), NODE_VERSION);
   if (isFresh('packages', wanted) && existsSync(join(root, 'node_modules/.package-lock.json'))) return;
-  // A patch is made for the package as it was published, not for what an earlier patch made of it.
-  for (const patch of patches) {
-    const name = patch.replace(/\+[^+]+\.patch$/, '').replaceAll('+', '/');
+  // A patch is made for the package as it was published, and what is patched no longer is wanted as published.
+  const patched = patches.map((patch) => patch.replace(/\+[^+]+\.patch$/, '').replaceAll('+', '/'));
+  const before = existsSync(stampPath('patched'))
+    ? JSON.parse(readFileSync(stampPath('patched'), 'utf8'))
+    : [];
+  for (const name of [...before, ...patched]) {
     rmSync(join(root, 'node_modules', name), { recursive: true, force: true });
   }
+  stamp('patched', JSON.stringify(patched));
   // Not `npm ci`: it refuses a lockfile that lacks the optional packages of platforms that a registry does not carry.
   // This takes the locked versions and hashes all the same, and writes nothing into the lockfile.
   await step('npm packages', 'npm', ['install', '--no-save', '--no-audit', '--no-fund']);

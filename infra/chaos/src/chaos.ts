@@ -4,7 +4,7 @@ import { Random, SETTLES, Violation } from '@oo/simulation';
 import { Checks } from './checks.js';
 import { Client } from './client.js';
 import { FAULT_NAMES, FAULTS, type FaultName } from './faults.js';
-import { Platform } from './platform.js';
+import { PARTS, Platform } from './platform.js';
 
 export interface Options {
   readonly rounds: number;
@@ -29,7 +29,7 @@ export interface Summary {
   tips: number;
   /** From the end of a fault until all is at rest at the head of the store. */
   readonly settledMs: { median: number; longest: number };
-  /** How often a process has ended without having been killed, by its name. It was started again. */
+  /** How often a server has ended without having been killed, by its name. It was started again. */
   endedByThemselves: Record<string, number>;
   violation: { round: number; fault: FaultName; message: string } | undefined;
 }
@@ -37,6 +37,7 @@ export interface Summary {
 /** People who send at the same time; with each round one comes and one goes. */
 const AT_A_TIME = 3;
 const COMMANDS = 18;
+const OUTLIVES = 'no process of oO ends but by a kill';
 const SETTLES_WITHIN_MS = 90_000;
 /** Every so many rounds the store is read anew, all read models are verified and all decisions made again. */
 const THOROUGH = 10;
@@ -68,7 +69,6 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
   while (clients.length < AT_A_TIME - 1) clients.push(await newClient(platform, clients.length, random));
   const checks = new Checks(platform, clients);
   const settled: number[] = [];
-  let known = '';
   try {
     for (const [index, fault] of planOf(rounds, names, random).entries()) {
       if (signal?.aborted === true) break;
@@ -76,6 +76,7 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
         // A person's decisions are capped by the hour: somebody new has all of them before them.
         clients.push(await newClient(platform, clients.length, random));
         settled.push(await round(platform, clients.slice(-AT_A_TIME), fault, random));
+        requireNoEnds(platform.endedByThemselves, summary);
         const isThorough = index % THOROUGH === THOROUGH - 1 || index === rounds - 1;
         await checks.acknowledged(isThorough);
         await checks.rows(isThorough ? PROJECTION_NAMES : [random.pick(PROJECTION_NAMES)]);
@@ -90,18 +91,21 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
         summary.faults[fault] = (summary.faults[fault] ?? 0) + 1;
       }
       say(`round ${index + 1} of ${rounds}, ${fault}: at rest after ${Math.round(settled.at(-1) ?? 0)} ms`);
-      const ended = Object.entries(platform.endedByThemselves).map(([name, count]) => `${name} ${count}`);
-      if (ended.join() !== known) say(`  ended without having been killed, so far: ${ended.join(', ')}`);
-      known = ended.join();
     }
   } finally {
     count(summary, clients, checks, settled);
-    summary.endedByThemselves = platform.endedByThemselves;
     await checks.close();
     const kept = await platform.close(summary.violation !== undefined);
     if (kept !== undefined) say(`What the processes said is in ${kept}.`);
   }
   return summary;
+}
+
+/** A process of oO outlives whatever happens to servers; of their own damaged files these may end. */
+function requireNoEnds(ends: Readonly<Record<string, number>>, summary: Summary): void {
+  summary.endedByThemselves = ends;
+  const parts = PARTS.filter((name) => ends[name] !== undefined);
+  if (parts.length > 0) throw new Violation(OUTLIVES, `${parts.join(', ')} ended without having been killed`);
 }
 
 /** Each fault once, in an order of chance, before any comes again. */

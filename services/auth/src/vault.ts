@@ -46,12 +46,13 @@ export interface Vault {
 // Any constant: whoever migrates holds it, so that two processes that start together take turns.
 const MIGRATION_LOCK = 7_205_114;
 
-/** SQLSTATE `cannot_connect_now`: the server is there, and starts, stops or recovers. */
-const CANNOT_CONNECT_NOW = '57P03';
+/** The server is away, or takes no connections now (SQLSTATE 57P03: it starts, stops or recovers). */
+const NOT_NOW = ['ECONNREFUSED', 'ECONNRESET', 'CONNECTION_CLOSED', 'CONNECT_TIMEOUT', '57P03'];
 const ASKED_AGAIN_AFTER_MS = 200;
+const WAITS_MS = 10_000;
 
 /**
- * Opens the vault, once its server takes connections, and brings its own tables up to date. better-auth's follow in `openSessions`.
+ * Opens the vault, for whose server it waits up to 10 s, and brings its own tables up to date. better-auth's follow in `openSessions`.
  * @param url `postgres://…`, the vault's database
  */
 export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
@@ -71,7 +72,8 @@ export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
         () => true,
         () => false,
       ),
-    close: () => db.destroy(),
+    // A statement that is under way is waited for, but not for ever.
+    close: () => connections.end({ timeout: 5 }),
   };
   try {
     await onceItTakesConnections(() => whileMigrating(vault, createTables));
@@ -83,11 +85,12 @@ export async function openVault(url: string, tenant: TenantId): Promise<Vault> {
 }
 
 async function onceItTakesConnections(work: () => Promise<void>): Promise<void> {
-  for (;;) {
+  for (const began = performance.now(); ; ) {
     try {
       return await work();
     } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === CANNOT_CONNECT_NOW)) throw error;
+      const isAway = error instanceof Error && 'code' in error && NOT_NOW.includes(String(error.code));
+      if (!isAway || performance.now() - began > WAITS_MS) throw error;
       await pause(ASKED_AGAIN_AFTER_MS);
     }
   }

@@ -2,7 +2,7 @@ import { ConfigError, createLog } from '@oo/service-host';
 import { startGateway } from './gateway.js';
 
 const EXIT_CONFIG = 78;
-/** A connection that was cut while it was being made may never come or fail; whoever watches starts it again. */
+/** Longer than anything that it waits for at its start; whoever watches starts it again. */
 const STARTED_WITHIN_MS = 60_000;
 const log = createLog('gateway');
 const crash = (err: unknown) => {
