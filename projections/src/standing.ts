@@ -48,8 +48,9 @@ export async function standingOf(
     sql<{ count: number }[]>`select count(distinct owner)::int as count from ${sql(schema)}.parked`,
     [],
   );
+  // Small tables are not analyzed for long; the other count begins anew when Postgres was killed.
   const [size] = await sql<{ rows: number; bytes: bigint }[]>`
-    select coalesce(sum(greatest(c.reltuples, 0)), 0)::float8 as rows,
+    select coalesce(sum(greatest(c.reltuples, pg_stat_get_live_tuples(c.oid), 0)), 0)::float8 as rows,
       coalesce(sum(pg_total_relation_size(c.oid)), 0)::bigint as bytes
     from pg_class c join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = ${schema} and c.relkind = 'r' and c.relname = any(${projection.tables.map((table) => table.name)})`;
