@@ -116,20 +116,20 @@ async function cut({ sockets }: Pool, way: Way = 'closed'): Promise<void> {
 const large = (): string => 'x'.repeat(4_000_000);
 
 it('answers again where a connection broke before a statement had been written to it', async () => {
-  const it = pool(1);
-  await it.sql`select 1`;
+  const db = pool(1);
+  await db.sql`select 1`;
   // Behind the immediates of this round of the event loop and before those of the next, sockets say that they closed.
   await turn();
-  expect(await outcome(it.sql.unsafe(`select 2 ${CUT}`))).toMatch(LOST);
-  expect(await outcome(it.sql`select 3`)).toBe('done');
+  expect(await outcome(db.sql.unsafe(`select 2 ${CUT}`))).toMatch(LOST);
+  expect(await outcome(db.sql`select 3`)).toBe('done');
 });
 
 it.each<Way>(['closed', 'reset'])(
   'ends what waits where a connection is %s while it asks for the types of arrays, and asks again',
   async (way) => {
-    const it = pool(1, { cutAt: 'typarray', way });
-    expect(await outcome(it.sql`select 1`)).toMatch(LOST);
-    expect((await it.sql`select array[1, 2] as numbers`)[0]?.numbers).toEqual([1, 2]);
+    const db = pool(1, { cutAt: 'typarray', way });
+    expect(await outcome(db.sql`select 1`)).toMatch(LOST);
+    expect((await db.sql`select array[1, 2] as numbers`)[0]?.numbers).toEqual([1, 2]);
   },
 );
 
@@ -139,9 +139,9 @@ it('does not go on without the types of arrays, which it would take for texts', 
   await sql.unsafe(`create role ${role} login password 'test'`);
   try {
     await sql`revoke select on pg_catalog.pg_type from public`;
-    const it = pool(1, { more: { username: role, password: 'test' } });
+    const db = pool(1, { more: { username: role, password: 'test' } });
     for (let time = 0; time < 2; time++) {
-      expect(await outcome(it.sql`select array[1, 2] as numbers`)).toMatch(
+      expect(await outcome(db.sql`select array[1, 2] as numbers`)).toMatch(
         /permission denied|CONNECTION_CLOSED/,
       );
     }
@@ -211,29 +211,29 @@ function errorResponse(code: string, message: string): Buffer {
 }
 
 it('does not answer a statement with the error of the one before', async () => {
-  const it = pool(1);
-  const [backend] = await it.sql`select pg_backend_pid() as pid`;
-  const terminated = outcome(it.sql`select pg_sleep(10)`);
+  const db = pool(1);
+  const [backend] = await db.sql`select pg_backend_pid() as pid`;
+  const terminated = outcome(db.sql`select pg_sleep(10)`);
   await outcome(pool(1).sql`select pg_terminate_backend(${backend?.pid})`);
   expect(await terminated).toMatch(/terminating connection/);
-  expect(await outcome(it.sql`select 2`)).toBe('done');
+  expect(await outcome(db.sql`select 2`)).toBe('done');
 });
 
 it.each([true, false])(
   'gives no place to rows of a statement before that failed amid them',
   async (types) => {
-    const it = pool(1, { more: { fetch_types: types } });
-    expect(await outcome(it.sql`select 1 / (4 - x) from generate_series(1, 10) x`)).toMatch(
+    const db = pool(1, { more: { fetch_types: types } });
+    expect(await outcome(db.sql`select 1 / (4 - x) from generate_series(1, 10) x`)).toMatch(
       /division by zero/,
     );
-    expect(await it.sql`select 7 as position`).toEqual([{ position: 7 }]);
+    expect(await db.sql`select 7 as position`).toEqual([{ position: 7 }]);
     const amid = outcome(
-      it.sql`select repeat('x', 20000), pg_sleep(case when x = 4 then 10 else 0 end) from generate_series(1, 5) x`,
+      db.sql`select repeat('x', 20000), pg_sleep(case when x = 4 then 10 else 0 end) from generate_series(1, 5) x`,
     );
     await sleep(200);
-    await cut(it);
+    await cut(db);
     expect(await amid).toMatch(LOST);
-    expect(await it.sql`select 7 as position`).toEqual([{ position: 7 }]);
+    expect(await db.sql`select 7 as position`).toEqual([{ position: 7 }]);
   },
 );
 
@@ -248,17 +248,17 @@ it('goes to the next host where one is away', async () => {
 it.each([0, 1, 2, 3, 4])(
   'begins a transaction behind %i statements, where three fill the connection',
   async (count) => {
-    const it = pool(1, { more: { max_pipeline: 3 } });
-    await it.sql`select 1`;
+    const db = pool(1, { more: { max_pipeline: 3 } });
+    await db.sql`select 1`;
     const underWay = Array.from({ length: count + 1 }, () =>
-      outcome(it.sql`select pg_sleep(0.02)`.execute()),
+      outcome(db.sql`select pg_sleep(0.02)`.execute()),
     );
-    expect(await outcome(it.sql.begin(async (sql) => void (await sql`select 1`)))).toBe('done');
+    expect(await outcome(db.sql.begin(async (sql) => void (await sql`select 1`)))).toBe('done');
     expect(await Promise.all(underWay)).toEqual(underWay.map(() => 'done'));
   },
 );
 
-it.each<[string, (it: Pool, ends: () => void) => Promise<unknown>]>([
+it.each<[string, (db: Pool, ends: () => void) => Promise<unknown>]>([
   [
     'a reservation is released',
     async ({ sql }, ends) => {
@@ -270,28 +270,28 @@ it.each<[string, (it: Pool, ends: () => void) => Promise<unknown>]>([
   ],
   [
     'a connection breaks',
-    async (it, ends) => {
-      const statement = outcome(it.sql`select pg_sleep(10)`);
+    async (db, ends) => {
+      const statement = outcome(db.sql`select pg_sleep(10)`);
       await sleep(100);
       ends();
-      await cut(it);
+      await cut(db);
       return statement;
     },
   ],
   [
     'a connection cannot be made',
-    (it, ends) => {
-      it.refuse(true);
-      const statement = outcome(it.sql`select 1`);
+    (db, ends) => {
+      db.refuse(true);
+      const statement = outcome(db.sql`select 1`);
       return sleep(0)
         .then(ends)
         .then(() => statement);
     },
   ],
 ])('has an end, once %s', async (_when, work) => {
-  const it = pool(1);
+  const db = pool(1);
   const ended = Promise.withResolvers<string>();
-  await work(it, () => void outcome(it.sql.end()).then(ended.resolve));
+  await work(db, () => void outcome(db.sql.end()).then(ended.resolve));
   expect(await ended.promise).toBe('done');
 });
 
@@ -299,118 +299,118 @@ it.each([
   ['transaction', (sql: postgres.Sql, work: Work) => sql.begin(work)],
   ['reservation', async (sql: postgres.Sql, work: Work) => work(await sql.reserve())],
 ])('ends what a %s had still to say when its connection broke', async (_kind, within) => {
-  const it = pool(1);
+  const db = pool(1);
   const statements: Promise<string>[] = [];
-  const given = within(it.sql, async (sql) => {
+  const given = within(db.sql, async (sql) => {
     // The second waits behind the first, on our side of the wire.
     statements.push(outcome(sql`select ${large()}::text`), outcome(sql`select 2`));
     await turn();
-    await cut(it);
+    await cut(db);
     await Promise.all(statements);
   });
   await outcome(given);
   expect(await Promise.all(statements)).toEqual([expect.stringMatching(LOST), expect.stringMatching(LOST)]);
-  expect(await outcome(it.sql`select 3`)).toBe('done');
+  expect(await outcome(db.sql`select 3`)).toBe('done');
 });
 
 it('has nothing left of a transaction whose connection was reset, which rolls back before it is closed', async () => {
-  const it = pool(1);
-  const transaction = it.sql.begin(async (sql) => {
+  const db = pool(1);
+  const transaction = db.sql.begin(async (sql) => {
     await sql`select 1`;
     const running = sql`select pg_sleep(10)`.execute();
     await turn();
-    await Promise.all([running, cut(it, 'reset')]);
+    await Promise.all([running, cut(db, 'reset')]);
   });
   await expect(transaction).rejects.toThrow(LOST);
-  const next = it.sql.begin(async (sql) => void (await sql`select ${'a parameter'}::text`));
+  const next = db.sql.begin(async (sql) => void (await sql`select ${'a parameter'}::text`));
   expect(await outcome(next)).toBe('done');
 });
 
 it('keeps what a broken transaction still says, and its rollback, out of the one that has its place', async () => {
-  const it = pool(1);
+  const db = pool(1);
   const goOn = Promise.withResolvers<void>();
   const late = Promise.withResolvers<string>();
-  const broken = it.sql.begin(async (sql) => {
+  const broken = db.sql.begin(async (sql) => {
     await sql`select 1`;
-    await cut(it);
+    await cut(db);
     await goOn.promise;
     late.resolve(await outcome(sql`insert into entries values ('broken')`));
     throw new Error('so it rolls back');
   });
   await expect(broken).rejects.toThrow(LOST);
-  await it.sql.begin(async (sql) => {
+  await db.sql.begin(async (sql) => {
     await sql`insert into entries values ('whole, first')`;
     goOn.resolve();
     expect(await late.promise).toMatch(LOST);
     await turn();
     await sql`insert into entries values ('whole, second')`;
   });
-  expect((await it.sql`select who from entries order by who`).map(({ who }) => who)).toEqual([
+  expect((await db.sql`select who from entries order by who`).map(({ who }) => who)).toEqual([
     'whole, first',
     'whole, second',
   ]);
 });
 
 it('keeps what a failed transaction still says out of the next', async () => {
-  const it = pool(1);
+  const db = pool(1);
   const goOn = Promise.withResolvers<void>();
   const late = Promise.withResolvers<string>();
-  const failed = it.sql.begin((sql) =>
+  const failed = db.sql.begin((sql) =>
     Promise.all([
       sql`select 1 / 0`,
       goOn.promise.then(() => outcome(sql`insert into entries values ('failed')`)).then(late.resolve),
     ]),
   );
   expect(await outcome(failed)).toMatch(/division by zero/);
-  await it.sql.begin(async (sql) => {
+  await db.sql.begin(async (sql) => {
     await sql`select 1`;
     goOn.resolve();
     expect(await late.promise).toMatch(/CONNECTION_ENDED/);
   });
-  expect(await it.sql`select from entries where who = 'failed'`).toHaveLength(0);
+  expect(await db.sql`select from entries where who = 'failed'`).toHaveLength(0);
 });
 
 it('takes nothing more on a connection that was released, and releases it once', async () => {
-  const it = pool(1);
-  const first = await it.sql.reserve();
+  const db = pool(1);
+  const first = await db.sql.reserve();
   await first`select 1`;
   const underWay = [outcome(first`select ${large()}::text`), outcome(first`select 2`)];
   await turn();
   first.release();
   expect(await Promise.all(underWay)).toEqual(['done', expect.stringMatching(/CONNECTION_ENDED/)]);
-  const second = await it.sql.reserve();
+  const second = await db.sql.reserve();
   expect(await outcome(first`select 3`)).toMatch(/CONNECTION_ENDED/);
   first.release();
-  const other = outcome(it.sql.begin(async (sql) => void (await sql`select 4`)));
+  const other = outcome(db.sql.begin(async (sql) => void (await sql`select 4`)));
   expect(await Promise.race([other, sleep(200, 'waits')])).toBe('waits');
   second.release();
   expect(await other).toBe('done');
 });
 
 it('refuses what comes on a reserved connection that broke, and has another for the next', async () => {
-  const it = pool(1);
-  const reserved = await it.sql.reserve();
+  const db = pool(1);
+  const reserved = await db.sql.reserve();
   await reserved`select 1`;
-  await cut(it);
+  await cut(db);
   expect(await outcome(reserved`select 2`)).toMatch(LOST);
   reserved.release();
-  expect(await outcome(it.sql`select 3`)).toBe('done');
-  const next = await it.sql.reserve();
+  expect(await outcome(db.sql`select 3`)).toBe('done');
+  const next = await db.sql.reserve();
   reserved.release();
   expect(await outcome(next`select 4`)).toBe('done');
   next.release();
 });
 
 it('gives a connection to who waited for one that broke', async () => {
-  const it = pool(1);
-  const reserved = await it.sql.reserve();
-  const waiting = it.sql.reserve();
-  await cut(it);
+  const db = pool(1);
+  const reserved = await db.sql.reserve();
+  const waiting = db.sql.reserve();
+  await cut(db);
   const next = await Promise.race([waiting, sleep(PATIENCE_MS)]);
   expect(next && (await outcome(next`select 1`))).toBe('done');
   reserved.release();
   next?.release();
-  expect(await outcome(it.sql`select 2`)).toBe('done');
+  expect(await outcome(db.sql`select 2`)).toBe('done');
 });
 
 const pause = fc.integer({ min: 0, max: 4 });
@@ -465,12 +465,12 @@ interface Answers {
   readonly others: Promise<string>[];
 }
 
-function take(it: Pool, step: Step, who: string, { entries, others }: Answers): void {
-  const socket = step.kind === 'cut' ? it.sockets[step.which] : undefined;
-  if (step.kind === 'transaction') entries.set(who, outcome(transact(it, who, step)));
-  else if (step.kind === 'statement') others.push(outcome(it.sql`select ${text(step.isLarge)}::text`));
-  else if (step.kind === 'reservation') others.push(outcome(reserve(it, step.isLarge)));
-  else if (step.kind === 'refuse') it.refuse(step.refused);
+function take(db: Pool, step: Step, who: string, { entries, others }: Answers): void {
+  const socket = step.kind === 'cut' ? db.sockets[step.which] : undefined;
+  if (step.kind === 'transaction') entries.set(who, outcome(transact(db, who, step)));
+  else if (step.kind === 'statement') others.push(outcome(db.sql`select ${text(step.isLarge)}::text`));
+  else if (step.kind === 'reservation') others.push(outcome(reserve(db, step.isLarge)));
+  else if (step.kind === 'refuse') db.refuse(step.refused);
   else if (socket !== undefined) end(socket, step.way);
 }
 
@@ -492,16 +492,16 @@ it('ends all that was asked, whole or not at all, wherever connections break', a
   let number = 0;
   const steps = fc.array(step, { minLength: 5, maxLength: 40 });
   const play = async (steps: Step[], max: number) => {
-    const it = pool(max);
+    const db = pool(max);
     const answers: Answers = { entries: new Map(), others: [] };
     for (const step of steps) {
       for (let turns = 0; turns < step.pause; turns++) await turn();
-      take(it, step, `transaction ${number++}`, answers);
+      take(db, step, `transaction ${number++}`, answers);
     }
-    it.refuse(false);
+    db.refuse(false);
     expect(await Promise.all([...answers.others, ...answers.entries.values()])).not.toContain('silent');
-    await requireAllConnections(it, max);
-    await it.sql.end({ timeout: 1 });
+    await requireAllConnections(db, max);
+    await db.sql.end({ timeout: 1 });
     const rows = await counts();
     for (const [who, end] of answers.entries) {
       const count = rows.get(who) ?? 0;
