@@ -178,11 +178,9 @@ async function ensurePython() {
   stamp('python', wanted);
 }
 
-const patchesIn = (path) =>
-  existsSync(path) ? readdirSync(path).filter((name) => name.endsWith('.patch')) : [];
-
 async function ensurePackages() {
-  const patches = patchesIn(join(root, 'patches'));
+  const all = existsSync(join(root, 'patches')) ? readdirSync(join(root, 'patches')) : [];
+  const patches = all.filter((name) => name.endsWith('.patch'));
   const files = ['package-lock.json', ...patches.map((name) => join('patches', name))];
   const wanted = digest(...files.map((file) => readFileSync(join(root, file), 'utf8')), NODE_VERSION);
   if (isFresh('packages', wanted) && existsSync(join(root, 'node_modules/.package-lock.json'))) return;

@@ -76,7 +76,8 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
         // A person's decisions are capped by the hour: somebody new has all of them before them.
         clients.push(await newClient(platform, clients.length, random));
         settled.push(await round(platform, clients.slice(-AT_A_TIME), fault, random));
-        requireNoEnds(platform.endedByThemselves, summary);
+        summary.endedByThemselves = platform.endedByThemselves;
+        requireNoEnds(summary.endedByThemselves);
         const isThorough = index % THOROUGH === THOROUGH - 1 || index === rounds - 1;
         await checks.acknowledged(isThorough);
         await checks.rows(isThorough ? PROJECTION_NAMES : [random.pick(PROJECTION_NAMES)]);
@@ -102,8 +103,7 @@ export async function chaos({ rounds, seed, only, say, signal }: Options): Promi
 }
 
 /** A process of oO outlives whatever happens to servers; of their own damaged files these may end. */
-function requireNoEnds(ends: Readonly<Record<string, number>>, summary: Summary): void {
-  summary.endedByThemselves = ends;
+function requireNoEnds(ends: Readonly<Record<string, number>>): void {
   const parts = PARTS.filter((name) => ends[name] !== undefined);
   if (parts.length > 0) throw new Violation(OUTLIVES, `${parts.join(', ')} ended without having been killed`);
 }

@@ -1,7 +1,12 @@
-import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
 import { isUserId, tenantId, tenantOf } from '@oo/contracts';
-import { startDatabase, type TestDatabase } from '@oo/service-host/testing';
+import {
+  passOn,
+  postgresIsStarting,
+  startDatabase,
+  startTcpServer,
+  type TestDatabase,
+  urlAt,
+} from '@oo/service-host/testing';
 import { sql } from 'kysely';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import {
@@ -18,15 +23,6 @@ import {
   type Vault,
   verifyToken,
 } from './index.js';
-
-/** What Postgres answers while it starts: an ErrorResponse of the wire protocol, version 3. */
-function cannotConnectNow(): Buffer {
-  const fields = Buffer.from('SFATAL\0VFATAL\0C57P03\0Mthe database system is starting up\0\0');
-  const head = Buffer.alloc(5);
-  head.write('E');
-  head.writeUInt32BE(fields.length + 4, 1);
-  return Buffer.concat([head, fields]);
-}
 
 const ISSUER = 'https://id.example';
 const settings = {
@@ -52,27 +48,17 @@ afterAll(async () => {
 
 describe('the vault', () => {
   it('waits for a server that is away, or does not take connections yet', async () => {
-    const real = new URL(database.url);
     let refused = 0;
-    const server = createServer((client) => {
-      if (refused < 4) {
-        return void client.end(refused++ % 2 === 0 ? cannotConnectNow() : Buffer.alloc(0));
-      }
-      const upstream = connect(Number(real.port), real.hostname);
-      client.pipe(upstream).pipe(client);
-      client.on('close', () => upstream.destroy());
+    const server = await startTcpServer((client, number) => {
+      if (number >= 4) return passOn(client, database.url);
+      refused++;
+      client.end(number % 2 === 0 ? postgresIsStarting() : Buffer.alloc(0));
     });
-    await once(server.listen(0, '127.0.0.1'), 'listening');
-    const address = server.address();
-    if (address === null || typeof address === 'string') throw new Error('it does not listen');
-    const late = await openVault(
-      Object.assign(new URL(real), { host: `127.0.0.1:${address.port}` }).href,
-      tenantId('home'),
-    );
+    const late = await openVault(urlAt(server.port, database.url), tenantId('home'));
     expect(refused).toBe(4);
     expect(await late.answers()).toBe(true);
     await late.close();
-    server.close();
+    await server.close();
   });
 
   it('is made by several at once, and opened again as it is', async () => {

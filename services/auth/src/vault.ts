@@ -52,7 +52,8 @@ const ASKED_AGAIN_AFTER_MS = 200;
 const WAITS_MS = 10_000;
 
 /**
- * Opens the vault, for whose server it waits up to 10 s, and brings its own tables up to date. better-auth's follow in `openSessions`.
+ * Opens the vault and brings its own tables up to date; better-auth's follow in `openSessions`. A server that is away is
+ * waited for up to 10 s.
  * @param url `postgres://…`, the vault's database
  */
 export async function openVault(url: string, tenant: TenantId): Promise<Vault> {

@@ -1,28 +1,19 @@
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
 import { afterEach, beforeEach, expect, it } from 'vitest';
+import { startTcpServer, type TcpServer } from '../testing/tcp.js';
 import { EventStoreUnavailable } from './errors.js';
 import { EventStore } from './event-store.js';
 
 // A store that takes connections and says nothing at all, as behind a client that has lost its call.
-const sockets = new Set<Socket>();
-const server = createServer((socket) => {
-  sockets.add(socket);
-  socket.on('error', () => undefined);
-});
+let server: TcpServer;
 let store: EventStore;
 
 beforeEach(async () => {
-  server.listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : 0;
-  store = EventStore.connect(`esdb://127.0.0.1:${port}?tls=false&keepAliveInterval=-1`);
+  server = await startTcpServer(() => undefined);
+  store = EventStore.connect(`esdb://127.0.0.1:${server.port}?tls=false&keepAliveInterval=-1`);
 });
 
 afterEach(async () => {
-  for (const socket of sockets) socket.destroy();
-  server.close();
+  await server.close();
   await store.close();
 });
 

@@ -4,13 +4,14 @@
  * `patches/` makes it do so (ADR 0019).
  */
 import { randomBytes } from 'node:crypto';
-import { once } from 'node:events';
-import { connect, createServer, type Socket } from 'node:net';
+import { connect, type Socket } from 'node:net';
 import { setTimeout as sleep, setImmediate as turn } from 'node:timers/promises';
 import fc from 'fast-check';
 import postgres from 'postgres';
 import { afterAll, afterEach, beforeAll, expect, it } from 'vitest';
+import { within } from '../clock/timing.js';
 import { startDatabase, type TestDatabase } from '../testing/database.js';
+import { passOn, postgresIsStarting, startTcpServer, urlAt } from '../testing/tcp.js';
 
 let database: TestDatabase;
 let pools: Pool[] = [];
@@ -79,19 +80,12 @@ const LOST = /CONNECTION_CLOSED|ECONNRESET|CONNECTION_DESTROYED/;
 const PATIENCE_MS = 5_000;
 
 /** What came of it: `done`, why it was refused, or `silent` where nothing came. */
-async function outcome(work: PromiseLike<unknown>): Promise<string> {
-  const given = new AbortController();
-  try {
-    return await Promise.race([
-      Promise.resolve(work).then(
-        () => 'done',
-        (error: Error) => error.message,
-      ),
-      sleep(PATIENCE_MS, 'silent', { signal: given.signal }),
-    ]);
-  } finally {
-    given.abort();
-  }
+function outcome(work: PromiseLike<unknown>): Promise<string> {
+  const answer = Promise.resolve(work).then(
+    () => 'done',
+    (error: Error) => error.message,
+  );
+  return within(PATIENCE_MS, answer, () => 'silent');
 }
 
 /** How connections end: with the other side's last byte, or with a reset. */
@@ -151,46 +145,33 @@ it('does not go on without the types of arrays, which it would take for texts', 
   }
 });
 
-/** What stands before the database, and does so with each connection that comes. */
-async function proxied(
-  take: (client: Socket, number: number) => void,
-): Promise<{ url: string; close(): void }> {
-  let count = 0;
-  const server = createServer((client) => take(client, count++));
-  await once(server.listen(0, '127.0.0.1'), 'listening');
-  const address = server.address();
-  if (address === null || typeof address === 'string') throw new Error('it does not listen');
-  const url = Object.assign(new URL(database.url), { host: `127.0.0.1:${address.port}` }).href;
-  return { url, close: () => server.close() };
-}
-
 it('ends what waits for a server behind a proxy that takes connections and drops them', async () => {
   let connections = 0;
-  const proxy = await proxied((client) => {
+  const proxy = await startTcpServer((client) => {
     connections++;
     client.end();
   });
-  const sql = postgres(proxy.url, { max: 1, backoff: (attempt: number) => attempt * 0.1 });
+  const sql = postgres(urlAt(proxy.port, database.url), {
+    max: 1,
+    backoff: (attempt: number) => attempt * 0.1,
+  });
   const began = performance.now();
   for (let time = 0; time < 4; time++) expect(await outcome(sql`select 1`)).toMatch(LOST);
   expect(connections).toBe(4);
   // The first comes at once, and each waits longer: 100, 200 and 300 ms.
   expect(performance.now() - began).toBeGreaterThan(599);
   await sql.end();
-  proxy.close();
+  await proxy.close();
 });
 
 it('says why a server takes no connections, after one that broke', async () => {
   const clients: Socket[] = [];
-  const { hostname, port } = new URL(database.url);
-  const proxy = await proxied((client, number) => {
-    if (number > 0) return void client.end(errorResponse('57P03', 'the database system is starting up'));
-    const server = connect(Number(port), hostname);
-    client.pipe(server).pipe(client);
-    client.on('close', () => server.destroy());
+  const proxy = await startTcpServer((client, number) => {
+    if (number > 0) return void client.end(postgresIsStarting());
+    passOn(client, database.url);
     clients.push(client);
   });
-  const sql = postgres(proxy.url, { max: 1, backoff: false });
+  const sql = postgres(urlAt(proxy.port, database.url), { max: 1, backoff: false });
   await sql`select 1`;
   const running = outcome(sql`select pg_sleep(10)`);
   await sleep(100);
@@ -198,17 +179,8 @@ it('says why a server takes no connections, after one that broke', async () => {
   expect(await running).toMatch(LOST);
   expect(await outcome(sql`select 2`)).toMatch(/starting up/);
   await sql.end();
-  proxy.close();
+  await proxy.close();
 });
-
-/** What a server says that ends a connection, in its protocol, version 3. */
-function errorResponse(code: string, message: string): Buffer {
-  const fields = Buffer.from(`SFATAL\0VFATAL\0C${code}\0M${message}\0\0`);
-  const head = Buffer.alloc(5);
-  head.write('E');
-  head.writeUInt32BE(fields.length + 4, 1);
-  return Buffer.concat([head, fields]);
-}
 
 it('does not answer a statement with the error of the one before', async () => {
   const db = pool(1);
@@ -298,17 +270,17 @@ it.each<[string, (db: Pool, ends: () => void) => Promise<unknown>]>([
 it.each([
   ['transaction', (sql: postgres.Sql, work: Work) => sql.begin(work)],
   ['reservation', async (sql: postgres.Sql, work: Work) => work(await sql.reserve())],
-])('ends what a %s had still to say when its connection broke', async (_kind, within) => {
+])('ends what a %s had still to say when its connection broke', async (_kind, given) => {
   const db = pool(1);
   const statements: Promise<string>[] = [];
-  const given = within(db.sql, async (sql) => {
+  const work = given(db.sql, async (sql) => {
     // The second waits behind the first, on our side of the wire.
     statements.push(outcome(sql`select ${large()}::text`), outcome(sql`select 2`));
     await turn();
     await cut(db);
     await Promise.all(statements);
   });
-  await outcome(given);
+  await outcome(work);
   expect(await Promise.all(statements)).toEqual([expect.stringMatching(LOST), expect.stringMatching(LOST)]);
   expect(await outcome(db.sql`select 3`)).toBe('done');
 });

@@ -5,3 +5,4 @@ export * from './database.js';
 export * from './event-store-server.js';
 export * from './nats-server.js';
 export * from './people.js';
+export * from './tcp.js';
